@@ -106,6 +106,8 @@ def test_the_demo_loses_nothing_and_repeats_nothing(
         assert "refunds.corrected was for refund-of-guest-8: approved for refund-of-guest-7" in demo.said
         assert "voices were paid from the voice budget: 0.02 AUD" in demo.said
         assert "the plan of billing.sync waited for a yes: approved" in demo.said
+        assert "the plan of rewrites.guests waited for a yes: approved" in demo.said
+        assert re.search("rewrites.hostile: .* none of 3 patches held: assertion, host", demo.said)
         assert "10 missed events of billing were applied before; its refund waited for a yes" in demo.said
         assert "producer drift in invoices.daily: send /amount as an integer" in demo.said
         # The thousand of the outage are one row of the table, and a few lines of the story.
