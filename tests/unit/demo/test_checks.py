@@ -22,11 +22,13 @@ from consumer.demo.drift import FIX, DriftStanding, Found
 from consumer.demo.drift import NAME as DRIFT_NAME
 from consumer.demo.organisations import VOICES_AUD
 from consumer.demo.poison import Poison
+from consumer.demo.rewrites import RewritesSeen
 from consumer.demo.state import DemoFailure, Finished, Look, Output
 from consumer.demo.translations import StandIn
 from consumer.demo.view import View
 from consumer.demo.world import EffectRecord
 from consumer.model import ID_SPACE, Record
+from schemas.definition_change import DEFINITION_CHANGE_TYPE
 from schemas.dependency_binding import DEPENDENCY_BINDING_TYPE
 from schemas.heal_result import FAILURE_STATUS_TYPE, HEAL_RESULT_TYPE, PAUSE_TYPE
 from schemas.names import Code, PoisonReason, Result, Status
@@ -96,6 +98,7 @@ BOUND = tuple(
     record(json.dumps({"type": DEPENDENCY_BINDING_TYPE, "id": state, "data": {"state": state}}).encode())
     for state in ("canary", "whole", "first")
 )
+REWRITTEN = record(json.dumps({"type": DEFINITION_CHANGE_TYPE, "id": "w", "data": {"state": "watching"}}).encode())
 HELD_BACK = (told_of_a_pause("in_force"), told_of_a_pause("ended"), SHADOW)
 CROWD = tuple(b"c%d" % number for number in range(COUNT))
 DAILY = tuple(b"d%d" % number for number in range(DRIFTING))
@@ -118,7 +121,7 @@ OUTPUT = Output(
     voices=Decimal(VOICES_AUD),
     everything="rows",
     inputs=tuple(map(record, SENT)),
-    results=(result(TEXT), STATUS, result(PAYOUT), result(PAYOUT), result(INVOICE), *BOUND, *HELD_BACK),
+    results=(result(TEXT), STATUS, result(PAYOUT), result(PAYOUT), result(INVOICE), *BOUND, REWRITTEN, *HELD_BACK),
     letters=(record(b"no", (("shw_dlq_reason", b"not_json"),)),),
 )
 STORY = Story(
@@ -131,6 +134,7 @@ STORY = Story(
     held=True,
     stand_in=StandIn(most_at_once=1, back=True),
     billing=BillingAct(applied=MISSED, refunded=0),
+    rewrites=RewritesSeen(retries=(0, 1), hostile=1),
     log="",
 )
 
@@ -183,6 +187,7 @@ DRIFTS = f"{DRIFTING} equal repairs made one drift finding"
 STOOD_IN = "a dead provider was replaced, saw nothing but one health call at a time, and came back"
 IN_STEP = f"{MISSED} missed events of billing were applied, the refund only after a yes"
 HELD = "what was paused waited, what is in shadow mode was told alone"
+REWROTE = "a broken workflow was rewritten after a yes and one run of it; a hostile text got nothing"
 LEAK = "the secret stands in no row, result or log line"
 BROKEN: dict[str, tuple[str, Callable[[], list[str]]]] = {
     "an event not applied": (IN_STEP, lambda: failed(replace(STORY, billing=BillingAct(applied=9, refunded=0)))),
@@ -278,6 +283,18 @@ BROKEN: dict[str, tuple[str, Callable[[], list[str]]]] = {
     "a binding of which the end was not told": (
         STOOD_IN,
         lambda: failed(output=replace(OUTPUT, results=(*OUTPUT.results[:7], *HELD_BACK))),
+    ),
+    "a rewrite that was never put in force": (
+        REWROTE,
+        lambda: failed(replace(STORY, rewrites=RewritesSeen(retries=(0,), hostile=1))),
+    ),
+    "a rewrite that a hostile text asked for": (
+        REWROTE,
+        lambda: failed(replace(STORY, rewrites=RewritesSeen(retries=(0, 1), hostile=2))),
+    ),
+    "a rewrite that nobody was told of": (
+        REWROTE,
+        lambda: failed(output=replace(OUTPUT, results=(*OUTPUT.results[:8], *HELD_BACK))),
     ),
     "a claim that remains": ("nothing is left under way", lambda: failed(output=replace(OUTPUT, left_over=1))),
     "books that do not add up": (
