@@ -126,7 +126,7 @@ REFUSED = {
     "no reason": (["--fleet", "--reason", " "], "say why"),
     "a reason without width": (["--fleet", "--reason", "\u200b"], "say why"),
     "nobody": (["--fleet", "--reason", "x", "--by", "\u2060"], "say who"),
-    "no workflow": (["--workflow", "", "--reason", "x"], "holds nothing"),
+    "no workflow": (["--workflow", "", "--reason", "x"], "names nothing"),
 }
 
 
