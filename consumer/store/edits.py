@@ -17,11 +17,13 @@ from consumer.store.rows import READABLE_BYTES, as_json
 from schemas.edit import Edit
 from schemas.names import Status
 
+# A keyed call that was never answered is in doubt too: the edited input goes out under another key.
 _LOCK_EDITED = """
 SELECT f.id, f.org_id, f.workflow_name, f.status, f.step, f.failure_type, f.traceparent, f.tracestate, f.redactions,
        CASE WHEN f.size BETWEEN 1 AND $2 OR shw_json_bytes(f.context, $2) <= $2 THEN coalesce(f.context, '{}') END
          AS context,
-       f.unsure, f.effect_made, clock_timestamp() AS at
+       f.unsure OR f.effect_made OR coalesce(jsonb_typeof(f.rungs -> 'unsure') = 'string', false) AS in_doubt,
+       clock_timestamp() AS at
   FROM workflow_failures f WHERE f.id = $1 FOR NO KEY UPDATE
 """
 
@@ -84,7 +86,7 @@ async def _check_standing(connection: Connection, row: Any, edit: Edit) -> None:
         raise EditRefused("it is resolved already")
     if owner is not None and owner != "parked":
         raise EditRefused(UNDER_WAY)
-    if (owner is not None or row["unsure"] or row["effect_made"]) and not edit.did_not_happen:
+    if (owner is not None or row["in_doubt"]) and not edit.did_not_happen:
         raise EditRefused(IN_DOUBT)
 
 

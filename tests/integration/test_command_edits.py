@@ -121,6 +121,21 @@ async def test_what_cannot_be_edited_stays_as_it_is(
     assert "sk-live" not in kept
 
 
+async def test_an_input_is_not_replaced_while_a_key_is_in_doubt_until_somebody_has_looked(
+    commanded: Site, maos: Commander
+) -> None:
+    place, strategy = commanded, FirstThenProven(LATER)
+    async with place.consumer(scripted(strategy)) as running:
+        org, failure = await failed(place, running, {"payload": 1}, "deferred")
+        await place.db.execute("""UPDATE workflow_failures SET rungs = '{"unsure": "auto-retry"}'""")
+        await send(place, maos.token(command("edit", org, failure, payload=2), "edit-1"))
+        (first,) = await answers(place, 1)
+        assert first["data"]["outcome"] == "refused"
+        assert "may have happened" in first["data"]["reason"]
+        await send(place, maos.token(command("edit", org, failure, payload=2, did_not_happen=True), "edit-2"))
+        await until(lambda: stands(place, "resolved"))
+
+
 async def test_a_pause_by_command_holds_from_its_answer_on_and_is_ended_by_one(
     commanded: Site, maos: Commander
 ) -> None:

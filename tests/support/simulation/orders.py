@@ -307,7 +307,8 @@ def refuses_edit(store: ModelStore, row: Row, edit: Edit) -> str | None:
         return "it is resolved already"
     if any(owner != PARKED for owner in owners):
         return UNDER_WAY
-    in_doubt = bool(owners) or row.failure.effect_in_doubt or row.effect_made
+    key_in_doubt = row.failure.ladder_progress.in_doubt is not None
+    in_doubt = bool(owners) or row.failure.effect_in_doubt or row.effect_made or key_in_doubt
     return IN_DOUBT if in_doubt and not edit.did_not_happen else None
 
 
