@@ -191,8 +191,8 @@ RULES: Final[tuple[Rule, ...]] = (
             monthly|yearly|annual|lifetime|account|plan|subscription|storage|seat|project *
             limit|quota|allowance|cap is|has|was? been? reached|exceeded|exhausted|hit|full; limit|quota|cap|maximum *
             reached|exceeded|hit for|on|of|in your|the|this|free plan|tier|account|subscription|workspace|trial;
-            limit|quota|cap * exceeded|reached * contact|upgrade|raise|increase; insufficient|not|no|out enough|of?
-            space|storage; over quota; storage|mailbox|disk|drive is? full
+            limit|quota|cap * exceeded|reached * contact|upgrade|raise|increase; insufficient space|storage;
+            storage quota|limit; over quota; storage|mailbox is? full
         """,
         example="The monthly message limit has been reached",
     ),
