@@ -8,8 +8,9 @@ What a command configures in a test's own process ends with that test, and no lo
 from typing import Any, Final
 
 import structlog
+from structlog.typing import Processor
 
-_PLAIN: Final = [
+_PLAIN: Final[list[Processor]] = [
     structlog.contextvars.merge_contextvars,
     structlog.processors.add_log_level,
     structlog.processors.TimeStamper(fmt="%Y-%m-%d %H:%M:%S", utc=False),
@@ -30,7 +31,7 @@ def _configure_for_a_while(**given: Any) -> None:  # noqa: ANN401 - structlog's 
 
 def keep_no_logger() -> None:
     """Have no logger keep what was configured when it was used first: it would for all tests behind."""
-    structlog.configure = _configure_for_a_while
+    setattr(structlog, "configure", _configure_for_a_while)  # noqa: B010 - mypy forbids to assign it
 
 
 def logs_plainly() -> bool:
