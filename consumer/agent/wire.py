@@ -10,10 +10,10 @@ which not one byte left, and one that the provider refused before it began, give
 """
 
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Any, Final, Protocol
 from uuid import UUID, uuid4
 
 import httpx2
@@ -21,7 +21,7 @@ import orjson
 
 from consumer.catalog import AgentModel, WorkflowPolicy
 from consumer.model import AttemptId, FailureId, MicroAud, OrgId
-from consumer.model.call import Ambiguous, Answer, CallResult, EgressRefused, NotSent, OutboundRequest
+from consumer.model.call import Ambiguous, Answer, CallResult, EgressRefused, NotSent, OutboundRequest, Permitted
 from consumer.model.token_budget import Grant, ModelCall, TokenLimits, TokensGranted, TokensShort, TokenUse
 from consumer.outbound.calls import OutboundCalls
 
@@ -32,9 +32,6 @@ _REQUEST_BYTES: Final = 1024 * 1024
 _NOT_CHARGED: Final = frozenset({400, 401, 403, 404, 405, 413, 415, 422, 429})
 """Statuses with which a provider refuses a request before its model has seen it."""
 _SECOND: Final = timedelta(seconds=1)
-
-Permitted: TypeAlias = Callable[[Callable[[], Awaitable[CallResult]]], Awaitable[CallResult]]
-"""Begins an effect at the claim's gate and performs it."""
 
 
 class AgentStopped(Exception):

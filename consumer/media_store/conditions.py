@@ -13,10 +13,10 @@ from typing import Final
 from consumer.catalog import DeclaredMediaStore, WorkflowPolicy
 from consumer.media_store import places
 from consumer.media_store.answers import ABSENT, CONFLICT, failure, is_ok
-from consumer.media_store.contract import AssetRef, MediaFile, Permitted, StoreFailed
+from consumer.media_store.contract import AssetRef, MediaFile, StoreFailed
 from consumer.media_store.keys import render_key
 from consumer.media_store.places import OnlyIf
-from consumer.model.call import Answer, CallResult, OutboundRequest
+from consumer.model.call import Answer, CallResult, OutboundRequest, Permitted
 from consumer.outbound.calls import OutboundCalls
 
 _TEXT: Final = b"Put to see whether this place heeds If-None-Match and If-Match. It may stay.\n"

@@ -1,12 +1,9 @@
 """Values of a media store: what an asset points at, and what came of putting, swapping and reading back."""
 
-from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from enum import StrEnum
-from typing import TypeAlias
 from uuid import UUID
 
-from consumer.model.call import CallResult
 from schemas.value import value
 
 
@@ -95,10 +92,6 @@ class SwapLost:
 
     state: PointerState | None
     """As it is now, where that could be seen."""
-
-
-Permitted: TypeAlias = Callable[[Callable[[], Awaitable[CallResult]]], Awaitable[CallResult]]
-"""Performs one call with an effect once the heal's gate lets it."""
 
 
 class Served(StrEnum):

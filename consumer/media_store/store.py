@@ -18,7 +18,6 @@ from consumer.media_store.contract import (
     AssetRef,
     FetchedAsset,
     MediaFile,
-    Permitted,
     PointerState,
     Served,
     StoredObject,
@@ -30,7 +29,7 @@ from consumer.media_store.contract import (
 from consumer.media_store.keys import UnfitKey, asset_values, render_key, url_of
 from consumer.media_store.places import OnlyIf
 from consumer.media_store.read_back import AssetFetch, compared, digest_named, digest_of
-from consumer.model.call import Answer, CallResult, OutboundRequest
+from consumer.model.call import Answer, CallResult, OutboundRequest, Permitted
 from consumer.outbound.calls import OutboundCalls
 from consumer.runners.places import dependency_of
 from schemas.json_text import to_json

@@ -1,6 +1,6 @@
 """One outbound HTTP call as values: the request, and its result (answer, not sent, ambiguous, or refused)."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from datetime import datetime, timedelta
 from typing import Final, TypeAlias, TypeVar
@@ -120,6 +120,8 @@ class EgressRefused:
 
 
 CallResult: TypeAlias = Answer | NotSent | Ambiguous | EgressRefused
+Permitted: TypeAlias = Callable[[Callable[[], Awaitable[CallResult]]], Awaitable[CallResult]]
+"""Performs one call with an effect once the heal's gate lets it."""
 
 
 _BOOLEANS: Final = {"true": True, "false": False}

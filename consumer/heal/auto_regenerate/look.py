@@ -38,8 +38,12 @@ async def look_first(session: RegenerateSession) -> Healed | Refused | RetryLate
 
 
 def _unseen(session: RegenerateSession, failed: StoreFailed) -> Refused | RetryLater:
-    session.see("store", failed.reason)
     reason = f"the store cannot be seen ({failed.reason}): nothing is made that could not be kept"
+    return _stopped_by(session, failed, reason)
+
+
+def _stopped_by(session: RegenerateSession, failed: StoreFailed, reason: str) -> Refused | RetryLater:
+    session.see("store", failed.reason)
     return session.refused(reason) if failed.refused else session.retry_later(failed.after or _LOOK_AGAIN, reason)
 
 
@@ -51,11 +55,7 @@ async def check_store(session: RegenerateSession) -> Refused | RetryLater | None
     except WouldAct:
         return None  # a rehearsal tells of what is made, not of this
     failed = session.of_store(session.origins.place, checked)
-    if failed is None:
-        return None
-    session.see("store", failed.reason)
-    reason = f"nothing is made: {failed.reason}"
-    return session.refused(reason) if failed.refused else session.retry_later(failed.after or _LOOK_AGAIN, reason)
+    return None if failed is None else _stopped_by(session, failed, f"nothing is made: {failed.reason}")
 
 
 async def _recovered(session: RegenerateSession, found: FetchedAsset) -> Healed | RetryLater | None:

@@ -10,7 +10,6 @@ from consumer.media_store.contract import (
     AssetRef,
     FetchedAsset,
     MediaFile,
-    Permitted,
     PointerState,
     StoredObject,
     StoreFailed,
@@ -19,6 +18,7 @@ from consumer.media_store.contract import (
     Swapped,
 )
 from consumer.model import OrgId
+from consumer.model.call import Permitted
 from consumer.model.made_asset import MadeAsset
 
 
