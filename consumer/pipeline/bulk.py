@@ -58,32 +58,36 @@ class BulkRunner:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Do what is due, until stopped."""
-        looks = 0
+        looks, pause = 0, LOOK_EVERY
         while not stop.is_set():
-            worked = False
+            due_in = None
             try:
                 if looks % FORGET_EVERY == 0:
                     await self._forget()
                 looks += 1
-                worked = await self.step()
+                due_in = await self.step()
             except (TransientError, RefusedByDatabase) as error:
                 log.warning("bulk_put_off", error=str(error)[:300])
-            if not worked:
-                await wait_for_event(stop, LOOK_EVERY)
+                pause = LOOK_EVERY
+            if due_in is not None:
+                pause = min(pause, due_in)
+                continue
+            await wait_for_event(stop, pause)
+            pause = LOOK_EVERY
 
-    async def step(self) -> bool:
-        """Do the slice that is due, if there is one."""
+    async def step(self) -> timedelta | None:
+        """Do the slice that is due; returns how long until the next one of that bulk, None where none was due."""
         async with transaction(self.pool) as connection:
             bulk = await pick_bulk(connection)
             if bulk is None:
-                return False
-            message = await self._slice(connection, bulk)
+                return None
+            message, due_in = await self._slice(connection, bulk)
         if message is not None:
             self.publisher.offer([message])
             self.wake()
-        return True
+        return due_in
 
-    async def _slice(self, connection: Connection, bulk: RunningBulk) -> Message | None:
+    async def _slice(self, connection: Connection, bulk: RunningBulk) -> tuple[Message | None, timedelta]:
         hands = Hands(connection=connection, outlet=self.outlet, price=self.price)
         items = await next_slice(connection, bulk.id, max(1, min(SLICE, int(bulk.rate))))
         done = [await _do(hands, bulk, item) for item in items]
@@ -94,13 +98,13 @@ class BulkRunner:
         state = BulkState.DONE if counts.has_ended else BulkState.RUNNING
         changed = (*done, *ended)
         is_told = bool(changed) or state is BulkState.DONE
-        due_in = len(items) / bulk.rate if items else LOOK_AT_ENDS
-        at = await move_on(connection, bulk.id, state, bulk.told + is_told, due_in)
+        after = len(items) / bulk.rate if items else LOOK_AT_ENDS
+        at, due_in = await move_on(connection, bulk.id, state, bulk.told + is_told, after)
         if not is_told:
-            return None
+            return None, due_in
         message = progress_message(bulk, state, counts, changed, at, self.outlet)
         await put(connection, self.owner, [message])
-        return message
+        return message, due_in
 
     async def _forget(self) -> None:
         async with transaction(self.pool) as connection:

@@ -411,11 +411,13 @@ async def bulk_counts(connection: ModelConnection, bulk_id: UUID) -> BulkCounts:
     )
 
 
-async def move_on(connection: ModelConnection, bulk_id: UUID, state: BulkState, told: int, due_in: float) -> datetime:
-    one = connection.orders.bulks[bulk_id]
-    moved = replace(one, state=state, running=replace(one.running, told=told), due=connection.store.now() + due_in)
-    connection.orders.bulks[bulk_id] = moved
-    return connection.now()
+async def move_on(
+    connection: ModelConnection, bulk_id: UUID, state: BulkState, told: int, after: float
+) -> tuple[datetime, timedelta]:
+    one, now = connection.orders.bulks[bulk_id], connection.store.now()
+    due = max(one.due + after, now)
+    connection.orders.bulks[bulk_id] = replace(one, state=state, running=replace(one.running, told=told), due=due)
+    return connection.now(), timedelta(seconds=due - now)
 
 
 ON_A_CONNECTION: Final[Mapping[Callable[..., Any], Callable[..., Awaitable[Any]] | Callable[..., Any]]] = {
