@@ -94,5 +94,5 @@ $(READY): requirements-dev.lock pyproject.toml
 	@echo "==> $(VENV): the packages of requirements-dev.lock (a minute or two the first time)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@echo "==> $(VENV): this checkout"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . -e report
 	@touch $(READY)

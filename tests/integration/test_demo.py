@@ -183,16 +183,19 @@ class OwnService:
         self._folder = folder
         self._port = free_ports(1)[0]
         page = (CHECKOUT / "docs" / "your-own-service.md").read_text()
-        blocks = re.findall(r"^```sh\n(.*?)^```", page.replace("8123", str(self._port)), re.MULTILINE | re.DOTALL)
-        files, self._serve, dev, self._publish, self._look, self._unsafe, self._safe = blocks
-        assert dev.endswith(" make dev\n")
-        self.catalog = str(folder / dev.removeprefix("CATALOG=").removesuffix(" make dev\n"))
+        blocks = re.findall(r"^```sh\n(.*?)^```", self.with_its_port(page), re.MULTILINE | re.DOTALL)
+        files, self.serve, self.dev, self._publish, self._look, self._unsafe, self._safe = blocks
+        assert self.dev.endswith(" make dev\n")
+        self.catalog = str(folder / self.dev.removeprefix("CATALOG=").removesuffix(" make dev\n"))
         (folder / ".venv").symlink_to(sys.prefix)
-        self._run(files)
+        self.run(files)
+
+    def with_its_port(self, page: str) -> str:
+        return page.replace("8123", str(self._port))
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        with subprocess.Popen(["/bin/sh", "-c", f"exec {self._serve}"], cwd=self._folder) as service:
+        with subprocess.Popen(["/bin/sh", "-c", f"exec {self.serve}"], cwd=self._folder) as service:
             try:
                 assert eventually(lambda: _listens(self._port))
                 yield
@@ -200,19 +203,41 @@ class OwnService:
                 service.kill()
 
     def follow_the_page(self, dev: Running) -> None:
-        self._run(self._publish)
-        self._tells(dev, r"greetings\.fetch +resolved .*auto-retry success \(status: answered 200\)")
-        assert "greetings.fetch" in self._run(f". .local/dev.env; {self._look}")
-        self._run(f". .local/dev.env; {self._unsafe}")
-        self._tells(dev, r"greetings\.unsafe +given_up .*POST may already have had its effect")
-        assert '"healable":true' in self._run(f". .local/dev.env; {self._safe}")
-        self._tells(dev, r"greetings\.send +resolved .*expect: 1 of 1 hold; handover: answered 200")
+        self.run(self._publish)
+        self.tells(dev, r"greetings\.fetch +resolved .*auto-retry success \(status: answered 200\)")
+        assert "greetings.fetch" in self.run(f". .local/dev.env; {self._look}")
+        self.run(f". .local/dev.env; {self._unsafe}")
+        self.tells(dev, r"greetings\.unsafe +given_up .*POST may already have had its effect")
+        assert '"healable":true' in self.run(f". .local/dev.env; {self._safe}")
+        self.tells(dev, r"greetings\.send +resolved .*expect: 1 of 1 hold; handover: answered 200")
 
-    def _run(self, block: str) -> str:
+    def run(self, block: str) -> str:
         return _shell(f"set -e; {block}", self._folder)
 
-    def _tells(self, dev: Running, line: str) -> None:
+    def tells(self, dev: Running, line: str) -> None:
         assert eventually(lambda: re.search(line, dev.said) is not None), dev.said
+
+
+class PythonService:
+    """docs/sources/python-service.md in the same way, beside the service and the catalog that both pages begin with."""
+
+    def __init__(self, beside: OwnService) -> None:
+        self._beside = beside
+        page = (CHECKOUT / "docs" / "sources" / "python-service.md").read_text()
+        blocks = re.findall(r"^```sh\n(.*?)^```", beside.with_its_port(page), re.MULTILINE | re.DOTALL)
+        self._files, serve, dev, self._caller, self._call, self._look, self._check = blocks
+        assert (serve, dev) == (beside.serve, beside.dev)
+
+    def follow_the_page(self, dev: Running) -> None:
+        before = Path(self._beside.catalog).read_text()
+        self._beside.run(self._files)
+        assert Path(self._beside.catalog).read_text() == before
+        said = self._beside.run(self._caller + self._call)
+        assert re.fullmatch("hello [12] failed: .*without sending.*\ninvite [12] failed: .*without sending.*\n", said)
+        for step in ("hello", "invite"):
+            self._beside.tells(dev, rf"greetings\.{step} +resolved .*auto-retry success \(status: answered 200\)")
+        assert "greetings.invite" in self._beside.run(f". .local/dev.env; {self._look}")
+        assert "change this line" in self._beside.run(self._check)
 
 
 def test_development_mode_prints_lines_that_work_and_keeps_its_data_until_it_is_reset(tmp_path: Path) -> None:
@@ -256,6 +281,7 @@ def test_development_mode_prints_lines_that_work_and_keeps_its_data_until_it_is_
             api = _line(again, "/api/healing/stats").rpartition(" ")[2].removesuffix("/stats")
             assert client.get(f"{api}/failures/{failure_id}").json().get("resolved") is True
         own.follow_the_page(again)
+        PythonService(own).follow_the_page(again)
         again.process.send_signal(signal.SIGINT)
         assert again.ends() == 0
     with running(RESET, home, said="reset") as reset:
