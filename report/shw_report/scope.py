@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import inspect
 from collections.abc import Iterator
-from contextlib import suppress
 from contextvars import ContextVar, Token
 from types import TracebackType
 from typing import Any, Callable, TypeVar, cast
-
-from typing_extensions import Self
 
 from shw_report import calls, publishing
 from shw_report.calls import Call
@@ -32,7 +28,7 @@ class report:  # noqa: N801 - it reads as a statement: `with report(...)`
     of its request (`expect`, `read_back`, `effect`); `org_id` another organisation than the configured one.
     """
 
-    __slots__ = ("_failing", "_last", "_run", "_tokens", "_tries")
+    __slots__ = ("_entered", "_failing", "_last", "_run", "_tries")
 
     def __init__(
         self,
@@ -47,19 +43,27 @@ class report:  # noqa: N801 - it reads as a statement: `with report(...)`
     ) -> None:
         self._failing = (workflow, step, epoch, org_id, request, context)
         self._run = run
-        self._last: Call | None = None
+        self._last: tuple[Any, Any, BaseException | None] | None = None
+        """Request, answer and exception of the last call: made a `Call` where something fails."""
         self._tries = 0
-        self._tokens: list[Token[report | None]] = []
+        self._entered: tuple[Token[report | None], Any] | None = None
+        """The token of the last entry, and what was here before it."""
 
-    def __enter__(self) -> Self:
-        self._tokens.append(_CURRENT.set(self))
+    def __enter__(self) -> report:  # noqa: PYI034 - `Self` is of a Python newer than the oldest
+        self._entered = (_CURRENT.set(self), self._entered)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with suppress(IndexError, ValueError):  # entered in another context, as a generator's may be
-            _CURRENT.reset(self._tokens.pop())
+        if self._entered is not None:
+            token, self._entered = self._entered
+            try:  # noqa: SIM105 - `suppress` would be the dearest thing in here
+                _CURRENT.reset(token)
+            except ValueError:  # entered in another context, as a generator's may be
+                pass
+        if error is None:
+            return
         if isinstance(error, Exception) and not isinstance(error, (StopIteration, StopAsyncIteration)):
             self.tell(error)
 
@@ -72,11 +76,11 @@ class report:  # noqa: N801 - it reads as a statement: `with report(...)`
         except Exception as own:  # whatever breaks in here, the caller's work goes on
             publishing.note_own_fault(own)
 
-    def noted(self, call: Call) -> None:
+    def note(self, request: Any, response: Any, raised: BaseException | None) -> None:
         """Note a call within it: the last one may be what fails."""
-        if call.has_failed:
+        self._last = (request, response, raised)
+        if raised is not None or getattr(response, "status_code", 0) >= calls.BAD_REQUEST:
             self._tries += 1
-        self._last = call
 
     def _failed(self, error: BaseException) -> Failing:
         workflow, step, epoch, org_id, request, context = self._failing
@@ -91,9 +95,9 @@ class report:  # noqa: N801 - it reads as a statement: `with report(...)`
             call = calls.call_of(one)
             if call is not None:
                 return call
-        last = self._last
-        if last is None:
+        if self._last is None or self._last[0] is None:
             return None
+        last = Call(*self._last)
         is_unread = any(type(one).__name__ in _DECODING for one in chain_of(error))
         return last if last.has_failed or is_unread or calls.tells_errors(last.response) else None
 
@@ -103,7 +107,7 @@ class report:  # noqa: N801 - it reads as a statement: `with report(...)`
             return cast(Function, _wrap_async_generator(self, function))
         if inspect.isgeneratorfunction(function):
             return cast(Function, _wrap_generator(self, function))
-        if asyncio.iscoroutinefunction(function):
+        if inspect.iscoroutinefunction(function):
 
             @functools.wraps(function)
             async def _awaited(*args: Any, **kwargs: Any) -> Any:
@@ -121,7 +125,6 @@ class report:  # noqa: N801 - it reads as a statement: `with report(...)`
 
     def of_call(self, args: Any, kwargs: Any) -> report:
         """Return the report of one call of a decorated function."""
-        workflow, step, epoch, org_id, request, context = self._failing
         run = self._run
         if callable(run):
             try:
@@ -129,7 +132,9 @@ class report:  # noqa: N801 - it reads as a statement: `with report(...)`
             except Exception as own:  # the caller's function of the run's id: not a failure of the step
                 publishing.note_own_fault(own)
                 run = None
-        return report(workflow, run=run, step=step, epoch=epoch, org_id=org_id, request=request, context=context)
+        one = report("", run=run)
+        one._failing = self._failing
+        return one
 
 
 def _wrap_generator(scope: report, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -204,48 +209,46 @@ def watch(client: Any) -> None:
         send = getattr(owner, "send", None)
         if send is None or hasattr(send, "__shw_watched__"):
             continue
-        is_async = asyncio.iscoroutinefunction(send)
-        watched = _watched_async(send) if is_async else _watched(send)
+        is_async = inspect.iscoroutinefunction(send)
+        at = 1 if isinstance(owner, type) else 0
+        watched = _watched_async(send, at) if is_async else _watched(send, at)
         watched.__shw_watched__ = True  # type: ignore[attr-defined]
         owner.send = watched
 
 
-def _request_in(args: Any, kwargs: Any) -> Any:
-    """Return the request among the arguments of `send`, bound or not."""
-    if "request" in kwargs:
-        return kwargs["request"]
-    return next((one for one in args[:2] if hasattr(one, "method") and hasattr(one, "url")), None)
+def _watched(send: Callable[..., Any], at: int) -> Callable[..., Any]:
+    """Return `send` so that it notes its request, which is its argument at this place."""
 
-
-def _watched(send: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(send)
     def _sent(*args: Any, **kwargs: Any) -> Any:
         scope = _CURRENT.get()
         if scope is None:
             return send(*args, **kwargs)
+        request = args[at] if len(args) > at else kwargs.get("request")
         try:
             response = send(*args, **kwargs)
         except BaseException as error:
-            scope.noted(Call(request=_request_in(args, kwargs), raised=error))
+            scope.note(request, None, error)
             raise
-        scope.noted(Call(request=_request_in(args, kwargs), response=response))
+        scope.note(request, response, None)
         return response
 
     return _sent
 
 
-def _watched_async(send: Callable[..., Any]) -> Callable[..., Any]:
+def _watched_async(send: Callable[..., Any], at: int) -> Callable[..., Any]:
     @functools.wraps(send)
     async def _sent(*args: Any, **kwargs: Any) -> Any:
         scope = _CURRENT.get()
         if scope is None:
             return await send(*args, **kwargs)
+        request = args[at] if len(args) > at else kwargs.get("request")
         try:
             response = await send(*args, **kwargs)
         except BaseException as error:
-            scope.noted(Call(request=_request_in(args, kwargs), raised=error))
+            scope.note(request, None, error)
             raise
-        scope.noted(Call(request=_request_in(args, kwargs), response=response))
+        scope.note(request, response, None)
         return response
 
     return _sent

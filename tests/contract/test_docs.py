@@ -28,7 +28,7 @@ from schemas.replay import MARKS
 from tests.support.paths import ROOT
 
 PAGES: Final = [
-    *(ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md")),
+    *(ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "report/README.md")),
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
 README: Final = (ROOT / "README.md").read_text()
@@ -227,7 +227,7 @@ def test_every_make_target_that_is_named_exists(page: Path) -> None:
 def test_every_metric_that_is_named_exists(page: Path) -> None:
     named = {name.removesuffix("_bucket") for name in re.findall(r"\bshw_[a-z_]*[a-z]\b", page.read_text())}
     headers = {name for name in named if name.startswith("shw_dlq_")} | MARKS
-    others = {"shw_migrations", "shw_service", "shw_history", "shw_keep_private"} | headers
+    others = {"shw_migrations", "shw_report", "shw_service", "shw_history", "shw_keep_private"} | headers
     assert named - others <= set(_metric_names())
 
 

@@ -73,10 +73,11 @@ def reporting(folder: Path, **more: Any) -> Iterator[Reported]:  # noqa: ANN401 
                 patch.setattr(getattr(module, name), "send", getattr(module, name).send)
             shw_report.watch(module)
         patch.setattr(publishing, "_outbox", None)
-        patch.setattr(publishing, "_counts", dict.fromkeys(publishing._counts, 0))  # noqa: SLF001 - as one configuration left it
+        patch.setattr(publishing, "_counts", dict.fromkeys(("published", "dropped", "broken"), 0))
         patch.setattr(publishing, "_told", set())
         patch.setattr(publishing, "_is_away", False)
-        shw_report.configure(source=SOURCE, org_id=ORG, **({"producer": reported.send} | more))
+        given: dict[str, Any] = {"source": SOURCE, "org_id": ORG, "producer": reported.send}
+        shw_report.configure(**(given | more))
         outbox = publishing._outbox  # noqa: SLF001 - it ends with the test
         try:
             yield reported
