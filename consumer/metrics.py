@@ -45,6 +45,8 @@ class EventOutcome(StrEnum):
     ACCEPTED = "accepted"  # a new failure was written to the database
     DUPLICATE = "duplicate"  # the failure was there already (second delivery): nothing changed
     CONFLICTING = "conflicting"  # the same id with different content: its publisher has a bug, or another took the id
+    SAME_RUN = "same_run"  # a failure of a run that another event reported first: its evidence is linked to that one
+    NO_FAILURE = "no_failure"  # of a topic that the catalog declares, and it tells of no failure
     SET_ASIDE = "set_aside"  # its organisation's row is locked by somebody else: it is taken in once that is free
     DEAD_LETTER = "dead_letter"  # can never be accepted: it goes to the dead-letter queue
 
@@ -487,6 +489,17 @@ class Metrics:
         self.commands_lag_seconds = Gauge(
             "shw_commands_lag_seconds",
             "Age of the oldest command without an answer, over this member's partitions. Rises: as for the records.",
+            registry=registry,
+        )
+
+        self.topics_stopped = Gauge(
+            "shw_topics_stopped",
+            "Topics of the catalog that are not read; all else goes on. Stays: `topic_stopped` in the log says why.",
+            registry=registry,
+        )
+        self.topics_lag_records = Gauge(
+            "shw_topics_lag_records",
+            "Records of the catalog's topics, of this member's partitions, that are not durable yet.",
             registry=registry,
         )
 

@@ -52,5 +52,7 @@ GRANT SELECT, INSERT, UPDATE ON heal_definition_watch TO shw_service;
 GRANT SELECT, INSERT, UPDATE ON heal_rewrite_rule TO shw_service;
 GRANT SELECT, INSERT ON deep_agent_workflows TO shw_service;
 GRANT SELECT, INSERT, UPDATE, DELETE ON heal_billing_event TO shw_service;
+GRANT SELECT, INSERT ON intake_same_run TO shw_service;
+GRANT SELECT, INSERT ON intake_run_parent TO shw_service;
 GRANT EXECUTE ON FUNCTION shw_history() TO shw_service;
 GRANT EXECUTE ON FUNCTION shw_json_bytes(jsonb,bigint) TO shw_service;

@@ -30,6 +30,7 @@ from consumer.catalog.runners.run_look import StepsLook
 from consumer.catalog.runners.server import EngineServer
 from consumer.catalog.schema_autofix import SchemaAutofixLimits
 from consumer.catalog.steps import Again, StepReadBack, StepRule
+from consumer.catalog.topics import DeclaredTopic, ForeignFormat
 
 __all__ = [
     "ActionLook",
@@ -50,9 +51,11 @@ __all__ = [
     "ConductorRunner",
     "DeclaredAction",
     "DeclaredMediaStore",
+    "DeclaredTopic",
     "DescribedGenerator",
     "DescribedRunner",
     "EngineServer",
+    "ForeignFormat",
     "Host",
     "HttpRunner",
     "KeyPointer",

@@ -25,6 +25,7 @@ from consumer.catalog.no_secret import DeclaredPlaces
 from consumer.catalog.policy import WorkflowPolicy
 from consumer.catalog.runners.declared import DescribedRunner
 from consumer.catalog.schema_autofix import SchemaFiles
+from consumer.catalog.topics import DeclaredTopic
 from consumer.catalog.yaml_text import read_yaml
 from consumer.errors import ConfigError
 from consumer.model import ActionName
@@ -48,6 +49,7 @@ class _Document(Declared):
     billing: dict[DependencyName, BillingAccount] = Field(default_factory=dict)
     generators: dict[str, DescribedGenerator] = Field(default_factory=dict)
     actions: dict[ActionKey, DeclaredAction] = Field(default_factory=dict)
+    topics: Annotated[tuple[DeclaredTopic, ...], Field(max_length=64)] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +63,8 @@ class Catalog:
     runners: dict[str, DescribedRunner] = field(default_factory=dict)
     media_stores: dict[str, DeclaredMediaStore] = field(default_factory=dict)
     generators: dict[str, DescribedGenerator] = field(default_factory=dict)
+    topics: dict[str, DeclaredTopic] = field(default_factory=dict)
+    """Topics that are read beside that of the failures, by name."""
     files: tuple[str, ...] = ()
     """Files that it was made from besides its own text, by paths relative to it."""
     unbound: tuple[str, ...] = ()
@@ -106,6 +110,11 @@ class Catalog:
             workflow_name,
             lambda: next((p for p in self.workflows if fnmatchcase(workflow_name, p.name)), None),
         )
+
+    def runner_of(self, workflow_name: str) -> str | None:
+        """Return the name of the runner that has a workflow, or None."""
+        policy = self.policy(workflow_name)
+        return None if policy is None else policy.runner
 
     def source_refusal(self, source: str, org_id: UUID, workflow_name: str, policy: WorkflowPolicy) -> str | None:
         """Return why what a source reports of a workflow is not healed, or None; `policy` is the workflow's."""
@@ -159,6 +168,7 @@ def parse_catalog(text: str, name: str = "catalog", read: Callable[[str], str] |
         runners=dict(document.runners),
         media_stores=dict(document.media_stores),
         generators=dict(document.generators),
+        topics={one.topic: one for one in document.topics},
         files=tuple(named),
         unbound=tuple(f"{_place(root, path, name)}: {why}" for path, why in unbound),
     )
@@ -201,6 +211,10 @@ def _undeclared_references(document: _Document) -> Iterator[tuple[tuple[int | st
             named = rule.read_back.secrets if rule.read_back is not None else frozenset()
             for secret in sorted(named - set(document.secrets)):
                 yield ("workflows", index, "steps", step), f"secret://{secret} is not declared under `secrets:`"
+    topics = [one.topic for one in document.topics]
+    for index, topic in enumerate(topics):
+        if topic in topics[:index]:
+            yield ("topics", index, "topic"), f"{topic} is declared twice: a topic has one format"
     yield from _undeclared_names(document)
     yield from _undeclared_actions(document)
     yield from _undeclared_generators(document)

@@ -19,6 +19,7 @@ from consumer.cli.letter_choice import LetterFilter
 from consumer.cli.tables import numbered, print_json
 from consumer.errors import ConfigError, TransientError
 from consumer.ingest.decode import AdmissionRules, decode
+from consumer.ingest.foreign.translate import as_event
 from consumer.kafka.dead_letters import DeadLetters, Letter, LetterPosition, open_dead_letters, original
 from consumer.kafka.manual_producer import (
     Acknowledged,
@@ -143,6 +144,8 @@ class Prospects:
     failures_topic: str
     door: AdmissionRules | None
     pool: Pool | None
+    foreign_topics: frozenset[str] = frozenset()
+    """Topics that the catalog declares: a letter may go back there too."""
 
     async def of(self, records: Sequence[Outgoing]) -> list[Prospect]:
         """Predict the outcome of each record, in their order."""
@@ -158,8 +161,8 @@ class Prospects:
         ]
 
     def _decode(self, record: Outgoing) -> Failure | DeadLetter | None:
-        if self.door is None or record.topic != self.failures_topic:
-            return None  # no consumer reads the other topics yet
+        if self.door is None or record.topic not in (self.failures_topic, *self.door.catalog.topics):
+            return None  # decoded by another reader
         now = datetime.now(UTC)
         sent = Record(
             topic=record.topic,
@@ -170,7 +173,8 @@ class Prospects:
             value=record.value,
             headers=record.headers,
         )
-        return decode(sent, self.door, now)
+        event = as_event(sent, self.door.catalog.topics, self.door.max_event_bytes)
+        return None if event is None else decode(event, self.door, now)
 
 
 def _predict(read: Failure | DeadLetter | None) -> Prospect:
@@ -197,10 +201,13 @@ def _predict_by_database(failure: Failure, is_here: bool, stored: dict[FailureId
 @asynccontextmanager
 async def _open_prospects(settings: Settings, manner: ReplayOptions) -> AsyncIterator[Prospects]:
     topic = settings.kafka.failures_topic
-    if manner.force:
+    if manner.force and settings.catalog is None and manner.catalog is None:
         yield Prospects(topic, None, None)
         return
     catalog = read_catalog(manner.catalog or settings.catalog)
+    if manner.force:
+        yield Prospects(topic, None, None, frozenset(catalog.topics))
+        return
     door = AdmissionRules(catalog=catalog, max_event_bytes=settings.intake.max_event_bytes)
     async with AsyncExitStack() as stack:
         pool = None
@@ -210,7 +217,7 @@ async def _open_prospects(settings: Settings, manner: ReplayOptions) -> AsyncIte
         except (ConfigError, TransientError) as error:
             pool = None
             say(f"Not checked: whether the organisations exist, and what was accepted already. {error}")
-        yield Prospects(topic, door, pool)
+        yield Prospects(topic, door, pool, frozenset(catalog.topics))
 
 
 @dataclass(slots=True)
@@ -245,6 +252,7 @@ class LetterReplay:
 
     async def _send(self, letters: Sequence[Letter]) -> None:
         topics = frozenset((self.kafka.failures_topic, self.kafka.commands_topic, self.kafka.heartbeats_topic))
+        topics |= self.prospects.foreign_topics
         records: list[tuple[Letter, Outgoing]] = []
         for letter in letters:
             self.counted.met += 1

@@ -17,6 +17,7 @@ from typing import Any, Final, TypeAlias, assert_never
 
 from consumer.ingest.decode import AdmissionRules, source_not_allowed, value_may_hold_secret
 from consumer.ingest.event_batches import Events
+from consumer.ingest.run_key import with_run_key
 from consumer.model import DeadLetter, Diagnosis, Failure, Record, UnreadableRecord
 from consumer.redact import REDACTED
 from consumer.redact.pointers import DeclaredPlaces
@@ -74,7 +75,7 @@ class RecordWorkers:
         failure, source, diagnosis = answer
         if not door.catalog.may_speak(source, failure.org_id):
             return source_not_allowed(record, source, failure.org_id)
-        return failure, diagnosis
+        return with_run_key(failure, door.catalog.runner_of(failure.workflow_name)), diagnosis
 
     async def split(self, record: Record) -> Events:
         """Return the events of the batch that a record holds; what ends a worker is a dead letter."""

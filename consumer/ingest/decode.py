@@ -7,7 +7,9 @@ from functools import lru_cache
 from typing import Final, Protocol
 from uuid import UUID
 
+from consumer.ingest.foreign.translate import DeclaredTopics
 from consumer.ingest.mended import REPLACEMENT, note_mended
+from consumer.ingest.run_key import with_run_key
 from consumer.model import (
     ID_SPACE,
     DeadLetter,
@@ -39,8 +41,17 @@ class Speakers(Protocol):
         """The places that hold no secret, by workflow."""
         ...
 
+    @property
+    def topics(self) -> DeclaredTopics:
+        """The topics whose records are in another form, by name."""
+        ...
+
     def may_speak(self, source: str, org_id: UUID) -> bool:
         """Return whether a source may report failures of an organisation."""
+        ...
+
+    def runner_of(self, workflow_name: str) -> str | None:
+        """Return the name of the runner that has a workflow, or None."""
         ...
 
 
@@ -76,7 +87,8 @@ def decode(record: Record, door: AdmissionRules, now: datetime) -> Failure | Dea
     source = envelope.source or f"urn:kafka:{record.topic}"
     if not door.catalog.may_speak(source, event.org_id):
         return source_not_allowed(record, source, event.org_id)
-    return _build_failure(record, envelope, event, source, now, door.catalog.declared_places)
+    failure = _build_failure(record, envelope, event, source, now, door.catalog.declared_places)
+    return with_run_key(failure, door.catalog.runner_of(failure.workflow_name))
 
 
 def source_not_allowed(record: Record, source: str, org_id: UUID) -> DeadLetter:

@@ -3,7 +3,7 @@
 import io
 import pickle
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import UUID
 
@@ -14,6 +14,7 @@ if __name__ == "__main__":
 from consumer.diagnose.diagnosis import diagnose
 from consumer.ingest.decode import AdmissionRules, decode, redact_stored
 from consumer.ingest.event_batches import events_in
+from consumer.ingest.foreign.translate import DeclaredTopics
 from consumer.model import DeadLetter, Failure
 from consumer.redact.pointers import DeclaredPlaces
 from consumer.workers.child import run
@@ -25,10 +26,15 @@ class _Anybody:
 
     declared_places: DeclaredPlaces = ()
     source: str = ""
+    topics: DeclaredTopics = field(default_factory=dict)
+    """None: the parent has translated the record."""
 
     def may_speak(self, source: str, org_id: UUID) -> bool:  # noqa: ARG002 - the catalog's
         self.source = source
         return True
+
+    def runner_of(self, workflow_name: str) -> str | None:  # noqa: ARG002 - the catalog's
+        return None
 
 
 def answer(request: bytes) -> bytes:

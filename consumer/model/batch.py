@@ -28,6 +28,10 @@ class Batch:
     repeated: int
     """Number of deliveries of an id that was in the batch already."""
     now: datetime
+    rolled_up: int = 0
+    """Failures of runs of which a part is a failure of the batch: left out."""
+    no_failures: int = 0
+    """Records of declared topics that tell of no failure."""
     again: tuple[tuple[Diagnosed, Record], ...] = ()
     """Deliveries of an id of the batch with other bytes: taken in after it, when the database can compare them."""
 
@@ -68,6 +72,8 @@ class Received:
     letters: tuple[DeadLetter, ...] = ()
     aside: frozenset[FailureId] = frozenset()
     """Events whose record was set aside, because somebody else holds their organisation locked."""
+    same_run: frozenset[FailureId] = frozenset()
+    """Events of a failure of a run that another event has reported: linked to that failure."""
 
     def __add__(self, other: "Received") -> "Received":
         """Merge the results of two halves of a batch."""
@@ -79,6 +85,7 @@ class Received:
             conflicting=self.conflicting + other.conflicting,
             letters=self.letters + other.letters,
             aside=self.aside | other.aside,
+            same_run=self.same_run | other.same_run,
         )
 
 

@@ -67,6 +67,14 @@ class Trace:
 
 
 @value(frozen=True, slots=True, kw_only=True)
+class Lineage:
+    """The run that a lineage event told of, and the runs that it is a part of: digests of organisation and run."""
+
+    run: bytes
+    parents: tuple[bytes, ...] = ()
+
+
+@value(frozen=True, slots=True, kw_only=True)
 class LadderProgress:
     """Progress of a failure on its ladder of strategies since it was last restarted."""
 
@@ -107,6 +115,10 @@ class Failure:
     """JSON Pointers into `context` (and `/failure_reason`) whose values were redacted, or mended, at intake."""
     mended: int = 0
     """Characters of the event that no database stores, and that became U+FFFD; told once, at intake."""
+    run_key: bytes | None = None
+    """SHA-256 of what names the failed try of a step of a run, at intake; two events with one key are one failure."""
+    lineage: Lineage | None = None
+    """Its place among the runs of its engine, at intake, where a lineage event told of it."""
     size: int = 0
     """Bytes of the event's value: counted against the cap on open bytes."""
     extra: JsonObject = field(default_factory=dict)

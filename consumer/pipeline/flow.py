@@ -114,11 +114,15 @@ class Pipeline:
         """Make a batch durable, publish its decisions and start its heals, in portions for which there are slots."""
         await self._take(batch, retaking=False)
 
+    async def take_foreign(self, batch: Batch) -> None:
+        """The same of a topic that the catalog declares: its letters do not count for the intake breaker."""
+        await self._take(batch, retaking=False, counts=False)
+
     async def take_again(self, records: Sequence[Record]) -> frozenset[FailureId]:
         """Read and take in records that had been set aside; returns those that have to stay there."""
         return await self._take(await self.read(records), retaking=True)
 
-    async def _take(self, batch: Batch, *, retaking: bool) -> frozenset[FailureId]:
+    async def _take(self, batch: Batch, *, retaking: bool, counts: bool = True) -> frozenset[FailureId]:
         rest: Batch | None = batch
         aside: frozenset[FailureId] = frozenset()
         while rest is not None:
@@ -127,7 +131,8 @@ class Pipeline:
             self._stages.publisher.offer(received.messages)
             self._healing.start(received.claimed, received.held_back, is_new=True)
             self._stages.recording.batch(portion.batch, received, retaking=retaking)
-            await self._stages.valve.count(portion.batch, received)
+            if counts:
+                await self._stages.valve.count(portion.batch, received)
             aside |= received.aside
         return aside
 

@@ -14,6 +14,7 @@ from consumer.event_loop import jittered
 from consumer.flow_control.pauses import HealGates
 from consumer.flow_control.slots import HealSlots, SlotDecision
 from consumer.ingest.decode import second_failure_id
+from consumer.ingest.foreign.roll_ups import roll_ups
 from consumer.metrics import LoopPhase, Metrics, PauseReason
 from consumer.model import (
     DeadLetter,
@@ -86,6 +87,7 @@ class Intake:
         A heal that starts at once is far cheaper than one that is picked from the database later, so intake keeps pace
         with heals that are quick.
         """
+        batch = _without_roll_ups(batch)
         looked_at = batch.accepted[: max(PORTION_SCAN, 2 * self._live.slots)]
         gates = self._gates.of([diagnosed for diagnosed, _ in looked_at])
         startable = [
@@ -239,6 +241,14 @@ class Intake:
             log.warning("waiters_not_seen", error=str(error)[:300])  # they have a due time of their own
 
 
+def _without_roll_ups(batch: Batch) -> Batch:
+    rolled_up = roll_ups(diagnosed.failure for diagnosed, _ in batch.accepted)
+    if not rolled_up:
+        return batch
+    left = tuple(both for both in batch.accepted if both[0].failure.id not in rolled_up)
+    return replace(batch, accepted=left, rolled_up=batch.rolled_up + len(rolled_up))
+
+
 def _split(
     batch: Batch, looked_at: Sequence[tuple[Diagnosed, Record]], later: Collection[FailureId]
 ) -> tuple[Batch, Batch | None]:
@@ -268,7 +278,7 @@ def _apart(diagnosed: Diagnosed) -> Diagnosed:
     """Return an event as the failure of its own that it is, because another content has taken its id."""
     failure, plan = diagnosed.failure, diagnosed.heal
     content = digest([failure.workflow_name, failure.failure_reason, failure.context])
-    own = replace(failure, id=second_failure_id(failure.id, content))
+    own = replace(failure, id=second_failure_id(failure.id, content), run_key=None)
     if plan.intent.effect is not Effect.UNSAFE:
         return replace(diagnosed, failure=own)
     reason = (
@@ -290,6 +300,7 @@ def _build_received(
         conflicting=taken.conflicting,
         letters=letters,
         aside=taken.aside,
+        same_run=taken.same_run,
     )
 
 

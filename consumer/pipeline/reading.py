@@ -16,6 +16,7 @@ from consumer.event_loop import BackOff, yielding_to_loop
 from consumer.ingest.big_records import RecordWorkers, is_big
 from consumer.ingest.decode import AdmissionRules, decode
 from consumer.ingest.event_batches import Events, events_in, is_batch, parts_of
+from consumer.ingest.foreign.translate import as_event, as_recorded
 from consumer.model import DeadLetter, Diagnosed, Diagnosis, Failure, FailureId, Record, UnreadableRecord
 from consumer.model.batch import Batch
 from consumer.model.binding import NO_BINDINGS, Bindings
@@ -66,13 +67,15 @@ class Reading:
         again: list[tuple[Diagnosed, Record]] = []
         repeated = 0
         parts = await self._split(records)
-        big = await self._decode_big(parts, now)
-        async for record in yielding_to_loop(parts):
-            decoded = big.pop(id(record)) if big and id(record) in big else self._decode(record, now)
+        events = await self._translate(parts) if self._admission.catalog.topics else [(one, one) for one in parts]
+        big = await self._decode_big([event for _, event in events], now)
+        async for record, event in yielding_to_loop(events):
+            decoded = big.pop(id(event)) if big and id(event) in big else self._decode(event, now)
             if isinstance(decoded, DeadLetter):
-                letters.append(decoded)
+                letters.append(replace(decoded, record=record))
                 continue
             failure, diagnosis = decoded
+            failure = failure if event is record else as_recorded(failure, record)
             if (first := accepted.get(failure.id)) is not None:
                 if first[0].failure.digest == failure.digest:
                     repeated += 1
@@ -88,7 +91,24 @@ class Reading:
             repeated=repeated,
             now=now,
             again=tuple(again),
+            no_failures=len(parts) - len(events),
         )
+
+    async def _translate(self, parts: Sequence[Record]) -> list[tuple[Record, Record]]:
+        """Return each record with the event that it tells of, which is itself on our own topic; those that tell one."""
+        events: list[tuple[Record, Record]] = []
+        rules = self._admission
+        for record in parts:
+            try:
+                event = as_event(record, rules.catalog.topics, rules.max_event_bytes)
+            except Exception as error:  # as in splitting
+                log.exception("decode_crashed", partition=record.partition, offset=record.offset)
+                event = replace(record, fault=_broken(error))
+            if event is not None:
+                events.append((record, event))
+            if event is not record and len(record.value or b"") > _YIELD_ABOVE:
+                await asyncio.sleep(0)
+        return events
 
     def is_slow(self, record: Record) -> bool:
         """Return whether a record is decoded by a worker."""
@@ -208,6 +228,7 @@ def merge_batches(first: Batch, more: Batch) -> Batch:
         repeated=repeated,
         now=more.now,
         again=(*again, *more.again),
+        no_failures=first.no_failures + more.no_failures,
     )
 
 

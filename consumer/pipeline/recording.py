@@ -58,7 +58,9 @@ class Recording:
             log.warning("organisation_locked", organisations=sorted(orgs)[:10], set_aside=len(received.aside))
         metrics.events[EventOutcome.ACCEPTED].inc(len(received.new))
         metrics.events[EventOutcome.CONFLICTING].inc(len(conflicting))
-        metrics.events[EventOutcome.DUPLICATE].inc(max(0, again - len(conflicting)))
+        metrics.events[EventOutcome.SAME_RUN].inc(len(received.same_run) + batch.rolled_up)
+        metrics.events[EventOutcome.NO_FAILURE].inc(batch.no_failures)
+        metrics.events[EventOutcome.DUPLICATE].inc(max(0, again - len(conflicting) - len(received.same_run)))
         self._record_letters(received)
         for outcome in replays(batch, received):
             metrics.replays[outcome].inc()

@@ -28,7 +28,7 @@ from consumer.ingest.big_records import RecordWorkers, record_workers
 from consumer.ingest.decode import AdmissionRules
 from consumer.ingest.source import KafkaSource
 from consumer.kafka.writer import Writer, open_writer
-from consumer.metrics import Metrics, RebuiltClient
+from consumer.metrics import Metrics, PauseReason, RebuiltClient
 from consumer.model import OwnerId
 from consumer.ownership.clock import Clock
 from consumer.ownership.lease import Lease
@@ -53,6 +53,7 @@ from consumer.service.loops import Consumer, Pulse, SideLoop, run_loops
 from consumer.service.memory import calm_collector, return_freed_memory
 from consumer.service.startup_checks import allow_open_files, check_broker, check_client, check_database
 from consumer.service.strategies import installed_strategies
+from consumer.service.topics import TopicReaders
 from consumer.settings import Settings
 from consumer.store.leases import ReadableStates
 from consumer.store.made_assets import StoredMadeAssets
@@ -183,12 +184,16 @@ def _compose(parts: Resources, heals: asyncio.TaskGroup) -> Consumer:
     stages = stages_of(parts, wake, died)
     pipeline = Pipeline(stages, heals)
     pressure = BacklogLimit(settings, metrics)
+
+    def full() -> PauseReason | None:
+        return stages.intake.pause_reason() or pressure.full()
+
     source = KafkaSource(
         kafka=settings.kafka,
         intake=settings.intake,
         drain=settings.drain,
         stage=pipeline,
-        full=lambda: stages.intake.pause_reason() or pressure.full(),
+        full=full,
         metrics=metrics,
         valve=stages.valve,
     )
@@ -205,6 +210,8 @@ def _compose(parts: Resources, heals: asyncio.TaskGroup) -> Consumer:
         resume=resume,
         commands=supervision.commands,
         bulks=supervision.bulks,
+        writer=parts.writer,
+        topics=TopicReaders(settings=settings, catalogs=parts.catalogs, pipeline=pipeline, metrics=metrics, full=full),
         watch=dependency_watch(parts.bindings, parts.strategies, stages.owner, stages.publisher),
         definitions=definition_rounds(
             parts.definitions, parts.catalogs, parts.strategies, stages.publisher, stages.lease.permission

@@ -15,6 +15,7 @@ from consumer.event_loop import wait_for_event
 from consumer.flow_control.backlog import BacklogLimit
 from consumer.flow_control.slots import HealSlots
 from consumer.ingest.source import KafkaSource
+from consumer.kafka.writer import Writer
 from consumer.metrics import LoopPhase, Metrics
 from consumer.model import OwnerId
 from consumer.model.batch import Batch
@@ -29,6 +30,7 @@ from consumer.results.decision import status_message
 from consumer.service.catalog_file import CatalogFile
 from consumer.service.commands import CommandReader
 from consumer.service.memory import trim_until
+from consumer.service.topics import TopicReaders
 from consumer.settings import Settings
 from consumer.store import leases
 from consumer.store.changes import tell_changes
@@ -80,6 +82,9 @@ class Consumer:
     commands: CommandReader | None
     """None where nobody may command."""
     bulks: BulkRunner
+    writer: Writer
+    topics: TopicReaders | None = None
+    """None where nothing reads what the catalog declares."""
     watch: DependencyWatch | None = None
     """None where nothing replaces a dependency."""
     definitions: DefinitionRounds | None = None
@@ -199,6 +204,8 @@ async def _consume(consumer: Consumer, keep: LoopSupervisor, stop: asyncio.Event
         obeying = [keep("bulks", consumer.bulks.run(stop))]
         if consumer.commands is not None:
             obeying.append(keep("commands", consumer.commands.run(stop)))
+        if consumer.topics is not None:
+            obeying.append(keep("topics", consumer.topics.run(stop)))
         log.info("started", owner=consumer.me, catalog=consumer.stages.catalogs.current.version)
         await stop.wait()
         log.info("stopping", live_heals=len(consumer.live))

@@ -58,6 +58,8 @@ PRIVILEGES: Final[Mapping[str, tuple[str, ...]]] = {
     "heal_rewrite_rule": ("SELECT", "INSERT", "UPDATE"),
     "deep_agent_workflows": ("SELECT", "INSERT"),
     "heal_billing_event": _ALL,
+    "intake_same_run": ("SELECT", "INSERT"),
+    "intake_run_parent": ("SELECT", "INSERT"),
     "FUNCTION shw_history()": ("EXECUTE",),
     "FUNCTION shw_json_bytes(jsonb,bigint)": ("EXECUTE",),
 }

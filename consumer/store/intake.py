@@ -1,7 +1,7 @@
 """Intake transaction: makes a batch durable, as failures and dead letters, and claims the heals that start at once."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Final
 
@@ -14,6 +14,8 @@ from consumer.store.aside import AsideLimits, ToSetAside, set_aside
 from consumer.store.outbox import put
 from consumer.store.pool import Connection, Pool, transaction
 from consumer.store.rows import CLAIMED_LOOK, QUEUE_ENDS, WAITER_DUE, as_json
+from consumer.store.run_parents import keep_parents, known_roll_ups
+from consumer.store.same_run import link_same_run
 from consumer.store.settle import insert_unclaimed
 from schemas.names import Status
 from schemas.value import value
@@ -25,30 +27,31 @@ WITH e AS (
   SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::text[],
                        $8::bytea[], $9::int[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[],
                        $15::text[], $16::int[], $17::float8[], $18::text[], $19::uuid[], $20::text[], $21::text[],
-                       $22::text[], $23::float8[], $24::bigint[], $25::text[], $26::text[])
-    AS e (id, org_id, workflow_name, failure_reason, context, detected_at, source,
+                       $22::text[], $23::float8[], $24::bigint[], $25::text[], $26::text[], $27::bytea[])
+    WITH ORDINALITY AS e (id, org_id, workflow_name, failure_reason, context, detected_at, source,
           digest, size, extra, failure_type, disposition, traceparent, tracestate,
           status, step, due_in, scope, attempt_id, strategy, effect,
-          idem_key, effect_window, held, pays_from, redactions)
+          idem_key, effect_window, held, pays_from, redactions, run_key, place)
 ), here AS MATERIALIZED (
   -- Nobody else's lock is waited for; and what came first of an organisation is taken in first.
   SELECT o.id FROM organizations o
-   WHERE o.id IN (SELECT org_id FROM e) AND ($28 OR NOT EXISTS (SELECT FROM intake_aside a WHERE a.org_id = o.id))
+   WHERE o.id IN (SELECT org_id FROM e) AND ($29 OR NOT EXISTS (SELECT FROM intake_aside a WHERE a.org_id = o.id))
    ORDER BY o.id FOR KEY SHARE OF o SKIP LOCKED
 ), ins AS (
   INSERT INTO workflow_failures (id, org_id, workflow_name, failure_reason, context, detected_at, source, digest, size,
                                  extra, failure_type, disposition, traceparent, tracestate, redactions,
-                                 status, step, due_at)
+                                 run_key, status, step, due_at)
   SELECT e.id, e.org_id, e.workflow_name, e.failure_reason, e.context::jsonb, e.detected_at, e.source, e.digest, e.size,
          e.extra::jsonb, e.failure_type, e.disposition, e.traceparent, e.tracestate, e.redactions::jsonb,
-         e.status, e.step, clock_timestamp() + e.due_in * interval '1 second'
-    FROM e WHERE e.org_id IN (SELECT id FROM here) ORDER BY e.id
-  ON CONFLICT (id) DO NOTHING
+         e.run_key, e.status, e.step, clock_timestamp() + e.due_in * interval '1 second'
+    FROM e WHERE e.org_id IN (SELECT id FROM here) ORDER BY e.run_key, CASE WHEN e.run_key IS NULL THEN e.id END, e.place
+  -- Of the id, or of the run's key. Who comes at the same moment waits for the first to commit.
+  ON CONFLICT DO NOTHING
   RETURNING id
 ), claimed AS (
   INSERT INTO heal_claim (scope, failure_id, attempt_id, step, org_id, strategy, effect, idem_key, owner,
                           effect_deadline, held, pays_from)
-  SELECT e.scope, e.id, e.attempt_id, 0, e.org_id, e.strategy, e.effect, e.idem_key, $27,
+  SELECT e.scope, e.id, e.attempt_id, 0, e.org_id, e.strategy, e.effect, e.idem_key, $28,
          clock_timestamp() + e.effect_window * interval '1 second', e.held, e.pays_from
     FROM e JOIN ins USING (id) WHERE e.scope IS NOT NULL ORDER BY e.scope
   ON CONFLICT DO NOTHING
@@ -116,6 +119,8 @@ class Taken:
     """Claimed, but the wallet or a rate limit refuses: the claim is still there, to be settled with that."""
     aside: frozenset[FailureId] = frozenset()
     """Events whose organisation somebody else holds locked: their records were set aside, and are taken in later."""
+    same_run: frozenset[FailureId] = frozenset()
+    """Events of a failure of a run that another event has reported: linked to it, and no failures of their own."""
 
 
 @value(frozen=True, slots=True, kw_only=True)
@@ -163,18 +168,13 @@ async def take_in(
 
     """
     async with transaction(pool) as connection:
-        said = (
-            await _insert(connection, owner, arrivals, retaking=aside is not None and aside.retaking)
-            if arrivals
-            else _Inserted()
-        )
+        said = await _insert_new(connection, owner, arrivals, retaking=aside is not None and aside.retaking)
         taken = said.claimed
         strange = [refuse_stranger(a) for a in arrivals if a.diagnosed.failure.id in said.strangers]
         kept, refused = await _set_aside(
             connection, [a for a in arrivals if a.diagnosed.failure.id in said.locked], aside
         )
-        elsewhere = said.strangers | said.locked
-        here = [a for a in arrivals if a.diagnosed.failure.id not in elsewhere]
+        here = [a for a in arrivals if a.diagnosed.failure.id not in said.elsewhere]
         await _write_waiters(connection, here, taken)
         ended = [a.ended for a in here if a.ended is not None and a.diagnosed.failure.id in taken]
         await insert_unclaimed(connection, ended)
@@ -189,6 +189,7 @@ async def take_in(
         conflicting=conflicting,
         held_back=admitted.held_back,
         aside=kept,
+        same_run=said.same_run,
     )
 
 
@@ -199,6 +200,12 @@ class _Inserted:
     claimed: dict[FailureId, bool] = field(default_factory=dict)
     strangers: frozenset[FailureId] = frozenset()
     locked: frozenset[FailureId] = frozenset()
+    same_run: frozenset[FailureId] = frozenset()
+
+    @property
+    def elsewhere(self) -> frozenset[FailureId]:
+        """The events that are not taken in here."""
+        return self.strangers | self.locked
 
 
 async def _insert(connection: Connection, owner: OwnerId, arrivals: Sequence[Arrival], *, retaking: bool) -> _Inserted:
@@ -208,6 +215,31 @@ async def _insert(connection: Connection, owner: OwnerId, arrivals: Sequence[Arr
         strangers=frozenset(FailureId(row["id"]) for row in rows if row["aside"] is False),
         locked=frozenset(FailureId(row["id"]) for row in rows if row["aside"]),
     )
+
+
+async def _insert_new(
+    connection: Connection, owner: OwnerId, arrivals: Sequence[Arrival], *, retaking: bool
+) -> _Inserted:
+    """Insert what is new, and link what tells of a failure of a run that is there already."""
+    if not arrivals:
+        return _Inserted()
+    rolled_up = await known_roll_ups(connection, (a.diagnosed.failure for a in arrivals))
+    arrivals = [a for a in arrivals if a.diagnosed.failure.id not in rolled_up] if rolled_up else arrivals
+    said = await _insert(connection, owner, arrivals, retaking=retaking) if arrivals else _Inserted()
+    left = [a for a in arrivals if a.diagnosed.failure.id not in said.claimed]
+    same = await link_same_run(connection, [a.diagnosed.failure for a in left], said.elsewhere)
+    if own := [_without_run_key(a) for a in left if a.diagnosed.failure.id in same.apart]:
+        apart = await _insert(connection, owner, own, retaking=True)
+        said = replace(said, claimed=said.claimed | apart.claimed)
+    here = {*said.claimed, *same.linked}
+    parts = [a.diagnosed.failure for a in arrivals if a.diagnosed.failure.id in here]
+    await keep_parents(connection, [(one, same.linked.get(one.id, one.id)) for one in parts])
+    return replace(said, same_run=frozenset(same.linked) - same.known | rolled_up)
+
+
+def _without_run_key(arrival: Arrival) -> Arrival:
+    failure = replace(arrival.diagnosed.failure, run_key=None)
+    return replace(arrival, diagnosed=replace(arrival.diagnosed, failure=failure))
 
 
 async def _set_aside(
@@ -247,6 +279,7 @@ def _row(arrival: Arrival) -> tuple[object, ...]:
         *_initial_state(arrival),
         *_claim_columns(plan if isinstance(plan, Heal) and arrival.wants_slot else None, arrival.diagnosed.attempt_id),
         as_json(failure.redactions) if failure.redactions else None,
+        failure.run_key,
     )
 
 

@@ -77,7 +77,7 @@ PIPELINE: Final = Page(
                         Query(rate("shw_events_total", "outcome"), "{{outcome}}"),
                         Query(rate("shw_replayed_events_total", "outcome"), "replayed, {{outcome}}"),
                     ),
-                    do="conflicting: a publisher uses an id twice; dead_letter: see the next panel.",
+                    do="conflicting: an id used twice; same_run: told by others; dead_letter: see the next panel.",
                     runbook="dead-letters",
                     unit=Unit.PER_SECOND,
                     width=6,
