@@ -24,6 +24,7 @@ from schemas.openapi_parts import (
     takes,
     words,
 )
+from schemas.openapi_reports import report_operation, report_schemas
 from schemas.openapi_story import story_paths, story_schemas
 
 VERSION: Final = "3.1.0"
@@ -70,7 +71,8 @@ def _healing_paths() -> Json:
                     ),
                     query("cursor", {"type": "string", "maxLength": 400}, "`next` of the page before."),
                 ],
-            )
+            ),
+            "post": report_operation(),
         },
         f"{base}/failures/{{failure_id}}": {
             "get": operation(
@@ -230,6 +232,7 @@ def _schemas() -> Json:
         **order_schemas(),
         **binding_schemas(),
         **story_schemas(),
+        **report_schemas(),
         **_answers(),
     }
 

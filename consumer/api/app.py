@@ -17,6 +17,7 @@ from consumer.api.key_set import check_key_file
 from consumer.api.orders import OrderEndpoints, add_orders
 from consumer.api.pages import PageParts, Pages
 from consumer.api.pauses import PauseAnswers, add_pauses
+from consumer.api.reported import ReportEndpoints, add_reports
 from consumer.api.sign_in import sign_in
 from consumer.api.stories import add_stories
 from consumer.metrics import Metrics
@@ -37,6 +38,7 @@ class SupervisionEndpoints:
     approvals: ApprovalEndpoints
     pauses: PauseAnswers
     orders: OrderEndpoints
+    reports: ReportEndpoints
 
 
 def create_api(
@@ -70,6 +72,7 @@ def create_api(
         pauses = add_pauses(routes, healing, supervision.pauses)
         add_approvals(routes, healing, supervision.approvals)
         orders = add_orders(routes, healing, supervision.orders)
+        add_reports(routes, healing, supervision.reports)
         parts = PageParts(
             healing=healing,
             stories=stories,

@@ -15,8 +15,10 @@ from consumer.api.health import Clocks, Readiness
 from consumer.api.orders import OrderEndpoints
 from consumer.api.pages import PageParts, Pages
 from consumer.api.pauses import PauseAnswers
+from consumer.api.reported import ReportEndpoints
 from consumer.api.server import connections_beside, serve
 from consumer.commands.execute import obey_user
+from consumer.ingest.decode import AdmissionRules
 from consumer.ownership.permission import NOTHING_STARTS_AFTER
 from consumer.results.decision import status_message
 from consumer.results.pauses import pause_message
@@ -76,6 +78,13 @@ def create_whole_api(consumer: Consumer, settings: ApiSettings, around: Around) 
             orders=OrderEndpoints(
                 obey=partial(obey_user, outlet=consumer.stages.outlet, price=consumer.bulks.price),
                 wake=consumer.wake.set,
+            ),
+            reports=ReportEndpoints(
+                topic=consumer.settings.kafka.failures_topic,
+                rules=lambda: AdmissionRules(
+                    catalog=consumer.stages.catalogs.current, max_event_bytes=consumer.settings.intake.max_event_bytes
+                ),
+                send=consumer.writer.send,
             ),
         ),
     )

@@ -256,8 +256,8 @@ class ApiSettings(Section):
     request_timeout: Seconds = timedelta(seconds=15)
     """For the work on a request, and again for its answer to be taken; a heal has `heal_wait` besides."""
     keep_alive: Seconds = timedelta(seconds=15)
-    max_body_bytes: Annotated[int, Field(ge=1024, le=1024 * 1024)] = 16 * 1024
-    """The largest request is one id."""
+    max_body_bytes: Annotated[int, Field(ge=1024, le=1024 * 1024)] = 64 * 1024
+    """The largest request is a webhook that tells of many failures."""
     address_rate: Annotated[float, Field(gt=0)] = 5.0
     """Refused or anonymous requests a second of one address (an IPv6 network of 64 bits); those beyond get a 429."""
     address_burst: Annotated[int, Field(ge=1)] = 100

@@ -4,7 +4,7 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -23,11 +23,15 @@ from consumer.api.app import SupervisionEndpoints, create_api
 from consumer.api.approvals import ApprovalEndpoints
 from consumer.api.orders import OrderEndpoints
 from consumer.api.pauses import PauseAnswers
+from consumer.api.reported import ReportEndpoints
 from consumer.api.server import serve
+from consumer.catalog import parse_catalog
 from consumer.commands.execute import obey_user
 from consumer.console.pages import console_pages
+from consumer.ingest.decode import AdmissionRules
+from consumer.kafka.writer import Sent
 from consumer.metrics import Metrics
-from consumer.model import ID_SPACE, Failure, FailureId, JsonObject
+from consumer.model import ID_SPACE, Failure, FailureId, JsonObject, Message
 from consumer.results.decision import status_message
 from consumer.results.events import Outlet
 from consumer.results.pauses import pause_message
@@ -35,6 +39,7 @@ from consumer.settings import ApiSettings, PostgresSettings
 from consumer.store.pool import Pool, open_pool
 from tests.support.documented_role import documented_role
 from tests.support.patience import BEYOND_PATIENCE, PATIENCE
+from tests.support.pipeline import catalog
 
 SECRET = "a secret of the tests that is long enough for HS256"
 LEADERS = ("owner", "admin")
@@ -51,6 +56,16 @@ class Healer:
     clocks: dict[str, timedelta] = field(default_factory=dict)
     reasons: tuple[str, ...] = ()
     woken: asyncio.Event = field(default_factory=asyncio.Event)
+    rules: AdmissionRules = field(
+        default_factory=lambda: AdmissionRules(catalog=parse_catalog(catalog()), max_event_bytes=1_000_000)
+    )
+    sent: list[Message] = field(default_factory=list)
+    answer: Sent = Sent.ACKED
+
+    async def send(self, messages: Sequence[Message]) -> list[Sent]:
+        """Stand for the broker: take them, unless told to answer otherwise."""
+        self.sent += messages if self.answer is Sent.ACKED else ()
+        return [self.answer] * len(messages)
 
     def ages(self) -> Mapping[str, timedelta]:
         return self.clocks
@@ -86,6 +101,7 @@ class World:
 
     async def ask(self, method: str, path: str, person: str | None = "owner", **options: Any) -> httpx.Response:
         headers = {"Authorization": self.signed(person)} if person else {}
+        headers |= options.pop("headers", {})
         # Plain HTTP: the certificates of the world are not read for each request.
         async with httpx.AsyncClient(
             base_url=self.url, timeout=PATIENCE, headers=headers, trust_env=False, verify=False
@@ -153,6 +169,7 @@ async def serving(database: str, **settings: Any) -> AsyncIterator[World]:
                 orders=OrderEndpoints(
                     obey=partial(obey_user, outlet=OUTLET, price=lambda _: None), wake=healer.woken.set
                 ),
+                reports=ReportEndpoints(topic="failures", rules=lambda: healer.rules, send=healer.send),
             ),
         )
         async with serve(app, "127.0.0.1", 0) as url:
