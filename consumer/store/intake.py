@@ -44,7 +44,8 @@ WITH e AS (
   SELECT e.id, e.org_id, e.workflow_name, e.failure_reason, e.context::jsonb, e.detected_at, e.source, e.digest, e.size,
          e.extra::jsonb, e.failure_type, e.disposition, e.traceparent, e.tracestate, e.redactions::jsonb,
          e.run_key, e.status, e.step, clock_timestamp() + e.due_in * interval '1 second'
-    FROM e WHERE e.org_id IN (SELECT id FROM here) ORDER BY e.run_key, CASE WHEN e.run_key IS NULL THEN e.id END, e.place
+    FROM e WHERE e.org_id IN (SELECT id FROM here)
+   ORDER BY e.run_key, CASE WHEN e.run_key IS NULL THEN e.id END, e.place
   -- Of the id, or of the run's key. Who comes at the same moment waits for the first to commit.
   ON CONFLICT DO NOTHING
   RETURNING id

@@ -54,7 +54,11 @@ PIPELINE: Final = Page(
             (
                 Panel(
                     title="Lag",
-                    queries=(Query("max by (partition) (shw_consumer_lag_records)", "partition {{partition}}"),),
+                    queries=(
+                        Query("max by (partition) (shw_consumer_lag_records)", "partition {{partition}}"),
+                        Query("sum(shw_topics_lag_records)", "the catalog's topics"),
+                        Query("max(shw_topics_stopped)", "topics of the catalog that are not read"),
+                    ),
                     do="Rises on all: another replica; on one: its key is too popular.",
                     runbook="lag-rises",
                     width=6,

@@ -59,15 +59,6 @@ SUPERVISION: Final = Page(
                     runbook="commands",
                 ),
                 Panel(
-                    title="Topics of the catalog",
-                    queries=(
-                        Query("sum(shw_topics_lag_records)", "records that wait"),
-                        Query("max(shw_topics_stopped)", "topics that are not read"),
-                    ),
-                    do="Stays above 0: topic_stopped in the log says what to mend; all else goes on.",
-                    runbook="a-declared-topic-is-not-read",
-                ),
-                Panel(
                     title="Commands without an author, last hour",
                     queries=(Query(increase("shw_command_letters_total", "1h", "reason"), "{{reason}}"),),
                     do="not_authentic: a key is not listed, or somebody forges.",

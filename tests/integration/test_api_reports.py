@@ -146,7 +146,7 @@ async def test_who_leads_nothing_reports_nothing(world: World, person: str | Non
         (
             "plain",
             b'{"workflow_name":"x","failure_reason":"","context":' + b'{"a":' * 200 + b"1" + b"}" * 201,
-            "nested",
+            "recursion",
         ),
         ("alertmanager", b'{"version": "3", "alerts": []}', "version"),
         ("alertmanager", b'{"version": "4", "alerts": [{"status": "firing"}]}', "labels.alertname"),

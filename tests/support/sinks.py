@@ -113,6 +113,7 @@ ROUTES: Final[dict[str, str]] = {
     "POST /api/healing/bulks/{bulk_id}/stop": "searched",
     "GET /api/healing/stats": "searched",
     "POST /api/healing/heal": "searched",
+    "POST /api/healing/failures": "tells an id and the redacted name of what the same caller has just sent",
     "GET /metrics": "searched",
     "GET /readyz": "searched",
     "GET /healthz": "searched",
