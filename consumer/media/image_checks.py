@@ -7,6 +7,7 @@ can.
 from collections.abc import Iterator
 from typing import Final
 
+from consumer.media.decoder_fill import Edge, Filling
 from consumer.media.images import ImageMeasures
 from consumer.media.promise import Promise
 from consumer.media.verdict import MediaCheck, MediaExpectation, MediaFinding, failed, passed
@@ -16,7 +17,7 @@ _BLANK: Final = 2.0
 _LIKENESS: Final = 0.2
 _COARSE_SHARE: Final = 0.15
 _ASPECT_SHARE: Final = 0.02
-_FILLED: Final = 0.2
+_MEANT: Final = ": where a band is meant, let the prompt name it"
 _NEAR: Final = 6
 """Bits by which the hashes of one placeholder differ that was scaled or compressed anew; chance gives 32."""
 
@@ -29,7 +30,15 @@ def image_findings(image: ImageMeasures, promise: Promise, expected: MediaExpect
         found = "transparent" if image.transparent else "opaque"
         yield _within(MediaCheck.ALPHA, image.transparent == expected.alpha, f"it is {found}")
     yield from content_findings(image, expected)
-    yield _within(MediaCheck.FILLED, image.filled < _FILLED, f"{image.filled:.0%} of its height is a decoder's filling")
+    yield _filled(image.filling, expected)
+
+
+def _filled(filling: Filling | None, expected: MediaExpectation) -> MediaFinding:
+    if filling is None:
+        return passed(MediaCheck.FILLED, "no decoder's filling")
+    detail = f"its lower {filling.share:.0%} are {filling.fill.value}, with a {filling.edge.value} edge"
+    is_decoders = filling.is_decoders(band_asked=expected.band)
+    return _within(MediaCheck.FILLED, not is_decoders, f"{detail}{'' if filling.edge is Edge.STEP else _MEANT}")
 
 
 def _within(check: MediaCheck, is_right: bool, detail: str) -> MediaFinding:

@@ -18,6 +18,7 @@ import simplejpeg
 from numpy.typing import NDArray
 from PIL import AvifImagePlugin, GifImagePlugin, Image, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
 
+from consumer.media.decoder_fill import Filling, find_filling
 from consumer.media.media_types import MediaType
 
 Pixels: TypeAlias = NDArray[np.float32]
@@ -34,15 +35,6 @@ _COARSE: Final = 16
 _HASH_SIZE: Final = 32
 _HASH_BITS: Final = 8
 _OPAQUE: Final = 255
-_FILL: Final = 128
-"""What libjpeg makes of blocks that are missing, and so whatever encodes anew what it has decoded."""
-_FILL_ABOVE: Final = 0.01
-_LEAST_ABOVE: Final = 6.0
-_LEAST_JUMP: Final = 10.0
-"""From one row to one below, on average: a picture that was cut ends at once, one that fades to grey does not."""
-_ROWS: Final = 4
-_BLOCKS: Final = 48
-"""Rows within which a picture has to end above its filling: encoders blur the edge over some blocks."""
 _FORMATS: Final = {
     MediaType.PNG: PngImagePlugin.PngImageFile.format,
     MediaType.JPEG: JpegImagePlugin.JpegImageFile.format,
@@ -84,8 +76,8 @@ class ImageMeasures:
     coarse_share: float
     """Share of the deviation that is left at a sixteenth of the size: a sixteenth for white noise."""
     perceptual_hash: str
-    filled: float
-    """Share of its height, from the bottom, that is what a decoder puts in place of data that it lacks."""
+    filling: Filling | None
+    """What looks like that which a decoder puts in place of data that it lacks."""
 
 
 def measure(content: bytes, media_type: MediaType, promised: int | None) -> ImageMeasures:
@@ -209,27 +201,10 @@ def measures_of(pixels: Image.Image, size: tuple[int, int], frames: int) -> Imag
         likeness=_likeness(grey),
         coarse_share=_deviation(grey.reduce(_COARSE)) / deviation if deviation else 1.0,
         perceptual_hash=perceptual_hash(grey),
-        filled=_filled(np.asarray(on_white)),
+        filling=find_filling(
+            np.asarray(on_white), np.asarray(pixels.getchannel("A")) if alpha is not None else None, size[1]
+        ),
     )
-
-
-def _filled(pixels: NDArray[np.uint8]) -> float:
-    """Return the share of an image's rows that a decoder of JPEG has filled: exactly mid-grey, below a picture.
-
-    A drawing on mid-grey, or a picture that fades to it, has it in its upper part too, or grows like it.
-    """
-    height = len(pixels)
-    top = height
-    while top and (np.abs(pixels[max(0, top - _ROWS) : top].astype(np.int16) - _FILL) <= 1).all():
-        top = max(0, top - _ROWS)
-    above, border = pixels[: top // 2], pixels[max(0, top - _BLOCKS) : top]
-    if not above.size or top == height:
-        return 0.0
-    is_fill = (np.abs(above.astype(np.int16) - _FILL) <= 1).all(axis=2)
-    if is_fill.mean() > _FILL_ABOVE or above.std() < _LEAST_ABOVE or len(border) <= _ROWS:
-        return 0.0
-    jumps = np.abs(border[_ROWS:].astype(np.int16) - border[:-_ROWS]).mean(axis=(1, 2))
-    return (height - top) / height if jumps.max() >= _LEAST_JUMP else 0.0
 
 
 def _on(pixels: Image.Image, colour: str) -> Image.Image:

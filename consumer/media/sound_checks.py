@@ -11,9 +11,11 @@ import numpy as np
 
 from consumer.media.promise import Promise
 from consumer.media.sounds import Levels, SoundMeasures
-from consumer.media.speech_length import USUAL_PACE, says_it_twice, spoken
+from consumer.media.speech_alignment import align
+from consumer.media.speech_length import USUAL_PACE, SpokenText, says_it_twice, spoken
 from consumer.media.speech_repeats import halves_likeness
 from consumer.media.verdict import MediaCheck, MediaExpectation, MediaFinding, failed, inconclusive, passed
+from schemas.names import Verdict
 
 _SILENT_DB: Final = -50.0
 """Loudest moments of what counts as silence; a whisper has -40 dB, the noise of an idle line -70."""
@@ -37,6 +39,12 @@ _LEVELS_TOGETHER: Final = 5
 _STEADY_SECONDS: Final = 0.5
 _AT_ITS_PACE, _AT_ANY_PACE = (0.75, 1.5), (0.6, 1.7)
 """Of the length that a text should take: half a sentence has 0.5, two of the same 2."""
+_LOUD_END_DB: Final = 12.0
+"""Below the loudest moments: a file that ends so loud ends within a sound. True ones end at 20 and more below them."""
+_CUT_AT_ITS_PACE, _CUT_AT_ANY_PACE = 0.85, 0.75
+"""What is cut off within a sound may not be short as well."""
+_BACKWARDS, _UNFINISHED = -0.8, -0.1
+"""How far a text's alignment with true speech may fall behind a lie's; `speech_alignment.py` has the figures."""
 _TWICE, _LOOPED = 0.85, 0.95
 """Likeness of a sound's parts: a sentence that is spoken again has 0.93 and more, true speech 0.64 at most, and a list
 of short words 0.84; a part of it that is played again and again has 0.99."""
@@ -55,6 +63,8 @@ class Hearing:
     """From the first voiced moment to the last."""
     voiced_from: int
     """The first voiced moment, in levels."""
+    ends_loud: bool
+    """Its last moment is within a sound: it was cut off there."""
     deviation_db: float
     flatness: float
     hum: float
@@ -72,6 +82,7 @@ def hear(sound: SoundMeasures) -> Hearing:
         loudest_db=loudest,
         voiced_seconds=span,
         voiced_from=int(voiced[0]) if voiced.size else 0,
+        ends_loud=bool(voiced.size) and float(sound.levels[-1]) > loudest - _LOUD_END_DB,
         deviation_db=_deviation(sound.levels[voiced[0] : voiced[-1] + 1]) if voiced.size else 0.0,
         flatness=_flatness(sound.spectrum, sound.hertz_per_bin),
         hum=_hum(sound.spectrum, sound.hertz_per_bin),
@@ -130,16 +141,22 @@ def sound_findings(
     sound: SoundMeasures, heard: Hearing, promise: Promise, expected: MediaExpectation
 ) -> Iterator[MediaFinding]:
     """Make all checks of a decoded sound, in their order."""
-    yield _complete(sound, promise, expected)
-    yield _within(
-        MediaCheck.SILENCE, heard.loudest_db > _SILENT_DB, f"its loudest moments have {heard.loudest_db:.1f} dB"
-    )
-    yield _within(MediaCheck.CLIPPING, sound.clipped <= _CLIPPED_SHARE, f"{sound.clipped:.2%} at full scale")
-    yield _within(MediaCheck.OFFSET, abs(sound.offset) <= _OFFSET, f"an offset of {sound.offset:.3f}")
+    findings = [
+        _complete(sound, promise, expected),
+        _within(
+            MediaCheck.SILENCE, heard.loudest_db > _SILENT_DB, f"its loudest moments have {heard.loudest_db:.1f} dB"
+        ),
+        _within(MediaCheck.CLIPPING, sound.clipped <= _CLIPPED_SHARE, f"{sound.clipped:.2%} at full scale"),
+        _within(MediaCheck.OFFSET, abs(sound.offset) <= _OFFSET, f"an offset of {sound.offset:.3f}"),
+    ]
     if expected.text is not None:
-        yield from _speech(sound, heard, expected.text, expected)
+        findings += _speech(sound, heard, expected.text, expected)
     if expected.seconds is not None:
-        yield _duration(sound.seconds, expected.seconds)
+        findings.append(_duration(sound.seconds, expected.seconds))
+    yield from findings
+    # What is cut, no voice, or not as long as its text is not asked what it says.
+    if expected.text is not None and all(one.verdict is Verdict.PASSED for one in findings):
+        yield from _aligned(_voiced_bands(sound, heard), expected.text)
 
 
 def _within(check: MediaCheck, is_right: bool, detail: str) -> MediaFinding:
@@ -162,27 +179,59 @@ def _complete(sound: SoundMeasures, promise: Promise, expected: MediaExpectation
 
 
 def _speech(sound: SoundMeasures, heard: Hearing, text: str, expected: MediaExpectation) -> Iterator[MediaFinding]:
+    yield from _voice(heard)
+    length = spoken(text)
+    if not length.most:
+        yield inconclusive(MediaCheck.SPEECH_LENGTH, "its text has nothing to be spoken")
+        return
+    shortest, longest = _length_bounds(length, expected)
+    least = max(shortest, _least_when_cut(length, expected)) if heard.ends_loud else shortest
+    detail = f"{heard.voiced_seconds:.2f} s are voiced, its text takes {least:.2f} to {longest:.2f} s"
+    detail += "; it ends within a sound" if heard.ends_loud else ""
+    yield _within(MediaCheck.SPEECH_LENGTH, least <= heard.voiced_seconds <= longest, detail)
+    likeness = halves_likeness(_voiced_bands(sound, heard))
+    # Only what is long enough to hold the text twice may be it twice; a part of it may be looped to any length.
+    most = _TWICE if heard.voiced_seconds >= 2 * shortest else _LOOPED
+    twice = likeness >= most and not says_it_twice(text)
+    yield _within(MediaCheck.SPOKEN_TWICE, not twice, f"its parts are alike by {likeness:.2f}")
+
+
+def _voice(heard: Hearing) -> Iterator[MediaFinding]:
     is_voice = heard.hum < _HUM_SHARE and heard.tones < _TONES_SHARE
     said = f"{heard.hum:.0%} of its power is hum, {heard.tones:.0%} are two tones"
     yield _within(MediaCheck.HUM, is_voice, said)
     yield _within(MediaCheck.HISS, heard.flatness < _FLATNESS, f"a spectral flatness of {heard.flatness:.2f}")
     steady = heard.voiced_seconds >= _STEADY_SECONDS and heard.deviation_db < _STEADY_DB
     yield _within(MediaCheck.MODULATION, not steady, f"its loudness deviates by {heard.deviation_db:.1f} dB")
-    length = spoken(text)
-    if not length.most:
-        yield inconclusive(MediaCheck.SPEECH_LENGTH, "its text has nothing to be spoken")
+
+
+def _length_bounds(length: SpokenText, expected: MediaExpectation) -> tuple[float, float]:
+    """Return the least and the most seconds that a text may take."""
+    low, high = _AT_ITS_PACE if expected.seconds_per_character is not None else _AT_ANY_PACE
+    pace = _pace(expected)
+    return length.least * pace * low - _LEAST_SLACK, length.most * pace * high + _MOST_SLACK + length.pauses
+
+
+def _least_when_cut(length: SpokenText, expected: MediaExpectation) -> float:
+    """Return the least seconds of what ends within a sound."""
+    low = _CUT_AT_ITS_PACE if expected.seconds_per_character is not None else _CUT_AT_ANY_PACE
+    return length.likely * _pace(expected) * low - _LEAST_SLACK
+
+
+def _pace(expected: MediaExpectation) -> float:
+    return (expected.seconds_per_character or USUAL_PACE) / expected.speed
+
+
+def _aligned(bands: Levels, text: str) -> Iterator[MediaFinding]:
+    found = align(bands, text)
+    if found is None:
         return
-    pace = (expected.seconds_per_character or USUAL_PACE) / expected.speed
-    low, high = _AT_ANY_PACE if expected.seconds_per_character is None else _AT_ITS_PACE
-    shortest = length.least * pace * low - _LEAST_SLACK
-    longest = length.most * pace * high + _MOST_SLACK + length.pauses
-    detail = f"{heard.voiced_seconds:.2f} s are voiced, its text takes {shortest:.2f} to {longest:.2f} s"
-    yield _within(MediaCheck.SPEECH_LENGTH, shortest <= heard.voiced_seconds <= longest, detail)
-    likeness = halves_likeness(_voiced_bands(sound, heard))
-    # Only what is long enough to hold the text twice may be it twice; a part of it may be looped to any length.
-    most = _TWICE if heard.voiced_seconds >= 2 * shortest else _LOOPED
-    twice = likeness >= most and not says_it_twice(text)
-    yield _within(MediaCheck.SPOKEN_TWICE, not twice, f"its parts are alike by {likeness:.2f}")
+    is_forwards = found.forwards >= _BACKWARDS
+    said = f"its text lies along it better than backwards by {found.forwards:.2f}"
+    yield _within(MediaCheck.BACKWARDS, is_forwards, said)
+    if is_forwards:
+        said = f"all of its text lies along it better than a part by {found.to_its_end:.2f}"
+        yield _within(MediaCheck.UNFINISHED, found.to_its_end >= _UNFINISHED, said)
 
 
 def _voiced_bands(sound: SoundMeasures, heard: Hearing) -> Levels:

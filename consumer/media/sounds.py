@@ -41,6 +41,8 @@ _RESOLUTION: Final = 4
 """Spectra resolve a quarter of a hertz's period: windows of a quarter of a second."""
 _BAND_EDGES: Final = (150.0, 270.0, 480.0, 870.0, 1550.0, 2790.0, 5000.0)
 """Hertz of the bands in which a voice's course is kept: those of its pitch and its formants."""
+BAND_COUNT: Final = len(_BAND_EDGES) - 1
+"""Sounds of a low rate have fewer."""
 BANDS_SECONDS: Final = 180.0
 """Of longer sounds no course is kept."""
 _BAND_CHANNELS: Final = 2

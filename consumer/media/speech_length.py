@@ -36,6 +36,7 @@ _CLASSES: Final = (  # name, characters, and so many of running text at least an
     ("letter without spaces", r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]", 1.5, 1.5),
 )
 _ANY: Final = re.compile("|".join(f"({pattern})" for _, pattern, _, _ in _CLASSES))
+_NUMBERS: Final = frozenset({"amount", "digit"})
 _IN_ADDRESSES: Final = (0.8, 2.0)
 """A letter of an address is read or spelled."""
 _SIGN_IN_ADDRESSES: Final = (0.0, 6.0)
@@ -51,6 +52,8 @@ class SpokenText:
     least: float
     """Its characters as running Latin text would have them, spoken in the shortest way."""
     most: float
+    likely: float
+    """The same where numbers are neither read in the shortest way nor in the longest."""
     pauses: float
     """Seconds of silence that it asks for."""
 
@@ -59,17 +62,20 @@ def spoken(text: str) -> SpokenText:
     """Return what a text amounts to."""
     pauses = sum(float(number) / (_MILLISECONDS if unit == "ms" else 1) for number, unit in _PAUSE.findall(text))
     plain = plain_text(text)
-    least = most = float(len(plain))
+    least = most = likely = float(len(plain))
     for found in _ANY.finditer(plain):
         length = len(found[0])
         if found.lastindex == 1:
             low, high = _address(found[0])
+            middle = low
         else:
-            _, _, each_low, each_high = _CLASSES[(found.lastindex or 1) - 1]
+            name, _, each_low, each_high = _CLASSES[(found.lastindex or 1) - 1]
             low, high = each_low * length, each_high * length
+            middle = (low + high) / 2 if name in _NUMBERS else low
         least += low - length
         most += high - length
-    return SpokenText(least=least, most=most, pauses=pauses)
+        likely += middle - length
+    return SpokenText(least=least, most=most, likely=likely, pauses=pauses)
 
 
 def plain_text(text: str) -> str:

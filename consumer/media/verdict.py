@@ -32,7 +32,7 @@ class MediaCheck(StrEnum):
     BLANK = "blank"  # one colour throughout, as far as anybody sees
     PICTURE = "picture"  # noise without a picture
     PLACEHOLDER = "placeholder"  # one of the images that stand for a missing one
-    FILLED = "filled"  # its lower part is the grey that a decoder puts in place of what was missing, encoded anew
+    FILLED = "filled"  # its lower part is what a decoder puts in place of what was missing, encoded anew
     SILENCE = "silence"  # nothing can be heard
     CLIPPING = "clipping"  # driven beyond full scale
     OFFSET = "offset"  # a constant voltage beneath the sound
@@ -42,6 +42,8 @@ class MediaCheck(StrEnum):
     DURATION = "duration"  # shorter or longer than was asked for
     SPEECH_LENGTH = "speech_length"  # too short or too long for its text
     SPOKEN_TWICE = "spoken_twice"  # its parts are alike, and those of its text are not
+    BACKWARDS = "backwards"  # its text lies along it better when it is played backwards
+    UNFINISHED = "unfinished"  # a first part of its text lies along it better than all of it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +60,8 @@ class MediaExpectation:
     """Width divided by height."""
     alpha: bool | None = None
     """True: some of it has to be transparent; False: none may be."""
+    band: bool = False
+    """A flat band may be part of it: what was asked for names one."""
     placeholders: tuple[str, ...] = ()
     """Perceptual hashes, as `MediaEvidence.perceptual_hash` has them, of images that stand for missing ones."""
     text: str | None = None

@@ -1,5 +1,6 @@
 """Rules of auto-regenerate: missing context, refusals, what is to be made, what it has to be, keys and price. Pure."""
 
+import re
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
@@ -30,6 +31,12 @@ _MARGIN: Final = timedelta(seconds=5)
 _LONGEST_WINDOW: Final = timedelta(minutes=10)
 _SLOWEST, _FASTEST = 0.25, 4.0
 """Of the speeds that providers take."""
+_BAND: Final = re.compile(
+    r"\b(?:banners?|bands?|bars?|borders?|captions?|footers?|frames?|framed|letterbox(?:ed)?|lower third|margins?|"
+    r"panels?|posters?|slides?|strips?|stripes?|balken|banner|rahmen|streifen|bandeau|bande|cadre|franja|marco)\b",
+    re.IGNORECASE,
+)
+"""Words for what has a flat band, of which pixels alone do not tell whether it was meant."""
 _FORMATS: Final = {
     "png": MediaType.PNG,
     "jpg": MediaType.JPEG,
@@ -156,6 +163,7 @@ def expectation_of(asset: AssetContext, policy: WorkflowPolicy) -> MediaExpectat
         width=asset.width if is_image else None,
         height=asset.height if is_image else None,
         alpha=asset.transparent if is_image else None,
+        band=is_image and _BAND.search(asset.prompt or "") is not None,
         placeholders=policy.auto_regenerate.placeholders if is_image else (),
         text=None if is_image or is_described(asset) else asset.prompt,
         seconds_per_character=policy.auto_regenerate.seconds_per_character,

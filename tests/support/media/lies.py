@@ -16,7 +16,7 @@ from consumer.media.verdict import MediaCheck, MediaExpectation
 from schemas.names import AssetKind
 from tests.support.media.pictures import cut_out, nearly_blank, noise, photograph, saved, sign
 from tests.support.media.true_files import TRUE_FILES, streamed, svg
-from tests.support.media.voices import RATE, TEXT, Samples, brown, encoded, tone, voice, wav, white
+from tests.support.media.voices import RATE, TEXT, Samples, brown, encoded, reader, tone, voice, wav, white
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +29,7 @@ class Lie:
 IMAGE: Final = MediaExpectation(kind=AssetKind.IMAGE, width=256, height=192)
 ANY_IMAGE: Final = MediaExpectation(kind=AssetKind.IMAGE)
 SPEECH: Final = MediaExpectation(kind=AssetKind.AUDIO, text=TEXT)
+NUMBERS: Final = replace(SPEECH, text="4719 3012 5588 0461")
 SOUND: Final = MediaExpectation(kind=AssetKind.AUDIO)
 HTML: Final = b"<!doctype html><html><body><h1>502 Bad Gateway</h1></body></html>" * 20
 
@@ -75,6 +76,25 @@ def decoded_anew(kind: str, share: float = 0.5, **options: object) -> Callable[[
     return make
 
 
+def filled_with(colour: tuple[int, int, int]) -> Callable[[], bytes]:
+    """As decoders do that fill with another colour than grey: in blocks, from the one that is missing."""
+
+    def make() -> bytes:
+        image = photograph()
+        image.paste(colour, (0, 128, 256, 192))
+        image.paste(colour, (96, 112, 256, 128))
+        return saved(image, "JPEG", quality=90)
+
+    return make
+
+
+def half_png(mode: str) -> Image.Image:
+    """A truncated PNG as a forgiving decoder reads it: rows that are missing are black, or nothing."""
+    image = photograph().convert(mode)
+    image.paste((0,) * len(mode), (0, 117, 256, 192))
+    return image
+
+
 def _not_numbers() -> bytes:
     whole = TRUE_FILES["wav, float"].make()
     return whole[:-400] + b"\xff" * 400
@@ -91,6 +111,17 @@ def _twice() -> Samples:
     """The sentence of a quick voice, and again: as long as a slow voice takes for it."""
     quick = voice(3.5)
     return np.concatenate((quick, np.zeros(RATE // 4), quick))
+
+
+def _half_read() -> Samples:
+    """The first half of a sentence, as long as a quick voice takes for all of it."""
+    return reader(TEXT[: TEXT.index("stairs")], speed=0.8)
+
+
+def _cut_number() -> Samples:
+    """As long as a quick voice takes for all of them, if each is read as a number."""
+    whole = reader("four seven one nine three zero one two")
+    return whole[: np.flatnonzero(np.abs(whole) > 0.3)[-1]]
 
 
 def _lie(found_by: MediaCheck, make: Callable[[], bytes], expected: MediaExpectation = ANY_IMAGE) -> Lie:
@@ -141,6 +172,15 @@ LIES: Final[Mapping[str, Lie]] = {
         f"half a jpeg, encoded anew as {kind}": _lie(_C.FILLED, decoded_anew(kind, **options))
         for kind, options in (("PNG", {}), ("JPEG", {"quality": 90}), ("WEBP", {"quality": 80}))
     },
+    **{
+        f"half a jpeg, its rest {fill}": _lie(_C.FILLED, filled_with(colour))
+        for fill, colour in (("black", (0, 0, 0)), ("green", (0, 135, 0)))
+    },
+    "half a png, encoded anew": _lie(_C.FILLED, lambda: saved(half_png("RGB"), "JPEG", quality=90)),
+    "half a png with transparency, encoded anew": _lie(_C.FILLED, lambda: saved(half_png("RGBA"), "PNG")),
+    "half a png, where a band was asked for, stepped": _lie(
+        _C.FILLED, filled_with((0, 0, 0)), replace(ANY_IMAGE, band=True)
+    ),
     "another size": _lie(_C.DIMENSIONS, lambda: saved(photograph(128, 96), "PNG"), IMAGE),
     "another shape": _lie(_C.ASPECT, lambda: saved(photograph(256, 256), "PNG"), replace(ANY_IMAGE, aspect=16 / 9)),
     "not cut out": _lie(_C.ALPHA, TRUE_FILES["png, opaque with alpha"].make, replace(ANY_IMAGE, alpha=True)),
@@ -176,6 +216,9 @@ LIES: Final[Mapping[str, Lie]] = {
     "a quarter of a sentence, looped": _lie(_C.SPOKEN_TWICE, _said(lambda: np.tile(voice(1.1), 4)), SPEECH),
     "a third of a sentence, looped": _lie(_C.SPOKEN_TWICE, _said(lambda: np.tile(voice(1.5), 3)), SPEECH),
     "a steady rumble": _lie(_C.MODULATION, _said(brown), SPEECH),
+    "a sentence backwards": _lie(_C.BACKWARDS, _said(lambda: reader(TEXT)[::-1]), SPEECH),
+    "half a sentence of a slow voice": _lie(_C.UNFINISHED, _said(_half_read), SPEECH),
+    "half of some numbers, cut within a sound": _lie(_C.SPEECH_LENGTH, _said(_cut_number), NUMBERS),
 }
 
 

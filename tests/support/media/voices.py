@@ -3,7 +3,7 @@
 from fractions import Fraction
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import cast
+from typing import Final, cast
 
 import av
 import numpy as np
@@ -28,6 +28,44 @@ def voice(seconds: float = SECONDS, rate: int = RATE, *, pitch: float = 118.0) -
     ends = np.minimum(1, np.minimum(at, seconds - at) / 0.05 + 0.05)
     breath = random.normal(0, 0.004, at.size)
     return np.asarray(0.17 * tone * syllables**1.6 * ends + breath * syllables, np.float64)
+
+
+_SPOKEN: Final = {
+    letter: (kind, seconds)
+    for kind, seconds, letters in (
+        ("vowel", 0.09, "aeiouy"),
+        ("hiss", 0.08, "szxc"),
+        ("hum", 0.06, "mnlrwj"),
+        ("breath", 0.06, "fvh"),
+        ("gap", 0.06, "ptkbdgq"),
+        ("pause", 0.25, ".,"),
+    )
+    for letter in letters
+}
+
+
+def reader(text: str, *, rate: int = RATE, speed: float = 1.0) -> Samples:
+    """A voice that reads a text letter by letter, so that its spectrum tells which one it says."""
+    random = np.random.default_rng(13)
+    pieces = [np.zeros(0)]
+    for letter in text.lower():
+        kind, seconds = _SPOKEN.get(letter, ("space", 0.02))
+        pieces.append(_letter(kind, int(seconds * random.uniform(0.8, 1.2) * rate / speed), rate, random))
+    return np.concatenate((*pieces, np.zeros(rate // 10)))
+
+
+def _letter(kind: str, count: int, rate: int, random: np.random.Generator) -> Samples:
+    ends = np.minimum(1, np.minimum(np.arange(count), count - np.arange(count)) / (0.015 * rate))
+    if kind in ("vowel", "hum"):
+        level, harmonics = (0.2, range(1, 20)) if kind == "vowel" else (0.08, range(1, 4))
+        pitch = random.uniform(105, 140)
+        phase = 2 * np.pi * pitch * np.arange(count) / rate
+        return np.asarray(ends * level * sum(np.sin(n * phase) / n for n in harmonics), np.float64)
+    level = {"hiss": 0.06, "breath": 0.015}.get(kind, 0.0005)
+    hissed = np.fft.rfft(random.normal(0, level, count))
+    if kind == "hiss":
+        hissed[: int(2500 * count / rate)] *= 0.02
+    return np.asarray(ends * np.fft.irfft(hissed, count), np.float64)
 
 
 def encoded(

@@ -13,6 +13,8 @@ from typing import Final
 import numpy as np
 import pytest
 
+from consumer.media.sounds import BAND_COUNT
+from consumer.media.speech_alignment import align
 from consumer.media.speech_length import spoken
 from consumer.media.validation import validate
 from consumer.media.verdict import MediaCheck, MediaExpectation
@@ -63,6 +65,11 @@ THAT_REPEAT_THEMSELVES: Final = (
 )
 USUAL_PROSE: Final = PROSE if FULL else tuple(one for one in PROSE if one[0] in ("en-us", "ar", "cmn"))
 USUAL_NO_PROSE: Final = NO_PROSE if FULL else (*NO_PROSE[:2], *NO_PROSE[4:7:2], NO_PROSE[9], NO_PROSE[12])
+LATIN: Final = tuple(one for one in PROSE if one[0] not in ("fr-fr", "hi", "ar", "th", "cmn", "ja", "ko"))
+"""French tells too little of its sounds in its letters, and the others have none of the letters that are known."""
+USUAL_BACKWARDS: Final = (*(LATIN if FULL else LATIN[::3]), NO_PROSE[0])
+USUAL_HALVES: Final = LATIN if FULL else LATIN[::3]
+NUMBERS: Final = tuple(text for voice, text in NO_PROSE[:3] if voice == "en-us")
 SPEEDS: Final = (150, 195) if FULL else (175,)
 
 
@@ -123,6 +130,42 @@ def test_doubled_speech_is_refused_of_a_voice_of_any_pace(voice: str, text: str)
 def test_a_sentence_that_is_spoken_again_in_one_breath_is_refused() -> None:
     for voice, text in PROSE[: 4 if FULL else 1]:
         assert judged(said(voice, f"{text} {text}", 190), text) == (MediaCheck.SPOKEN_TWICE,), voice
+
+
+@pytest.mark.parametrize(("voice", "text"), [*USUAL_BACKWARDS])
+def test_speech_that_is_played_backwards_is_refused(voice: str, text: str) -> None:
+    assert judged(said(voice, text)[::-1], text) == (MediaCheck.BACKWARDS,)
+
+
+@pytest.mark.parametrize(("voice", "text"), USUAL_HALVES)
+def test_half_a_speech_of_a_voice_of_any_pace_is_refused(voice: str, text: str) -> None:
+    assert judged(half(said(voice, text)), text) in ((MediaCheck.UNFINISHED,), (MediaCheck.SPEECH_LENGTH,))
+
+
+@pytest.mark.parametrize("text", NUMBERS)
+def test_numbers_that_end_within_a_sound_are_refused_at_half_their_length(text: str) -> None:
+    whole = said("en-us", text)
+    assert judged(whole, text) == ()
+    assert judged(ending_loud(heard(whole), 0.55), text) != ()
+    assert judged(ending_loud(heard(whole), 0.98), text) == (), "it is as long as it should be"
+
+
+def ending_loud(samples: Samples, share: float) -> Samples:
+    """Cut at the last loud sample before a share of it."""
+    until = int(samples.size * share)
+    loud = np.abs(samples[:until]) > 0.5 * np.abs(samples).max()
+    return samples[: np.flatnonzero(loud)[-1] + 1]
+
+
+@pytest.mark.parametrize("voice", ["fr-fr", "de", "es"])
+def test_numbers_in_a_language_that_is_not_known_are_not_judged_by_their_sounds(voice: str) -> None:
+    assert align(np.zeros((200, BAND_COUNT)), "01 42 68 53 00") is None
+    assert judged(said(voice, "01 42 68 53 00"), "01 42 68 53 00") == ()
+
+
+def test_a_whisper_is_not_judged_by_its_sounds() -> None:
+    text = PROSE[0][1]
+    assert judged(said("en-us+whisper", text), text) == ()
 
 
 def test_speech_that_was_asked_to_be_slow_may_be_slow() -> None:

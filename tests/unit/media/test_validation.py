@@ -52,9 +52,42 @@ def test_a_true_image_with_a_flat_lower_half_is_not_taken_for_filled(colour: str
     on_it = Image.new("RGB", (256, 192), colour)
     on_it.paste(photograph(128, 80), (64, 8))
     assert _checks(saved(on_it, "PNG")) == ()
-    across = Image.new("RGB", (256, 192), colour)
-    across.paste(photograph(256, 160 if colour == "#808080" else 90), (0, 0))
-    assert _checks(saved(across, "JPEG", quality=90)) == ()
+    for rows in (90, 144, 160):
+        across = Image.new("RGB", (256, 192), colour)
+        across.paste(photograph(256, rows), (0, 0))
+        assert _checks(saved(across, "JPEG", quality=90)) == (), rows
+        assert _checks(saved(across, "PNG")) == (), rows
+
+
+@pytest.mark.parametrize("colour", ["black", "#008700"])
+def test_where_pixels_do_not_tell_a_band_is_meant_if_it_was_asked_for(colour: str) -> None:
+    odd = Image.new("RGB", (256, 192), colour)
+    odd.paste(photograph(256, 117), (0, 0))
+    content = saved(odd, "PNG")
+    assert _checks(content) == (MediaCheck.FILLED,)
+    assert _checks(content, band=True) == ()
+    assert "let the prompt name it" in validate(content, MediaExpectation(kind=AssetKind.IMAGE)).detail
+
+
+def test_a_night_is_not_taken_for_filled() -> None:
+    dark = photograph().point([min(value, 4) for value in range(256)] * 3).crop((0, 100, 256, 192))
+    night = photograph()
+    night.paste(dark, (0, 101))
+    assert _checks(saved(night, "PNG")) == ()
+
+
+@pytest.mark.parametrize("mode", ["grey", "green", "black"])
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
+def test_a_truncated_jpeg_is_found_wherever_it_ends_and_whatever_fills_it(mode: str, kind: str) -> None:
+    colour = {"grey": (128, 128, 128), "green": (0, 135, 0), "black": (0, 0, 0)}[mode]
+    missed = []
+    for row, column in ((16, 240), (48, 16), (96, 128), (160, 64)):
+        image = photograph()
+        image.paste(colour, (0, row + 16, 256, 192))
+        image.paste(colour, (column, row, 256, row + 16))
+        if _checks(saved(image, kind, quality=85)) != (MediaCheck.FILLED,):
+            missed.append((row, column))
+    assert missed == []
 
 
 def test_a_true_image_that_fades_to_grey_is_not_taken_for_filled() -> None:
@@ -63,8 +96,8 @@ def test_a_true_image_that_fades_to_grey_is_not_taken_for_filled() -> None:
     assert _checks(saved(Image.fromarray(whole).convert("RGB"), "PNG")) == ()
 
 
-def _checks(content: bytes) -> tuple[MediaCheck, ...]:
-    return validate(content, MediaExpectation(kind=AssetKind.IMAGE)).failed
+def _checks(content: bytes, *, band: bool = False) -> tuple[MediaCheck, ...]:
+    return validate(content, MediaExpectation(kind=AssetKind.IMAGE, band=band)).failed
 
 
 def test_every_check_has_a_lie_that_it_alone_finds() -> None:
