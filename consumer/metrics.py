@@ -106,6 +106,26 @@ class ApprovalEvent(StrEnum):
     EXPIRED = "expired"  # nobody answered in time: it is planned anew
 
 
+class HeartbeatOutcome(StrEnum):
+    """What became of a heartbeat."""
+
+    TAKEN = "taken"
+    OLD = "old"  # read before, or of an earlier start of its run
+    NO_ROOM = "no_room"  # as many runs are remembered as may be
+    REFUSED = "refused"  # it cannot be read, or its source may not speak for the organisation
+
+
+class SilenceOutcome(StrEnum):
+    """What became of a run that missed its deadline."""
+
+    STALLED = "stalled"  # two looks agreed: a failure was made of it
+    RECOVERED = "recovered"  # it beat again before a heal had begun: the failure is resolved
+    OVER = "over"  # its runner says that it has ended well, or was ended
+    WAITS = "waits"  # its runner says that it waits for something outside
+    MOVES = "moves"  # its runner sees it get on
+    LOOK_FAILED = "look_failed"  # its runner did not say
+
+
 class RewriteAuthor(StrEnum):
     """What proposed a patch of a workflow."""
 
@@ -228,6 +248,7 @@ class Metrics:
         self._create_process(registry)
         self._create_api(registry)
         self._create_commands(registry)
+        self._create_heartbeats(registry)
         self._running: dict[int, _RunningPhase] = {}
         self._recent: deque[bool] = deque(maxlen=RECENT)
         self._unknown = 0
@@ -763,6 +784,41 @@ class Metrics:
         self.too_large_rows = Counter(
             "shw_too_large_rows",
             "Members' rows given up unread, above `intake_member_limit`. Moves: a role inserts past the triggers.",
+            registry=registry,
+        )
+
+    def _create_heartbeats(self, registry: CollectorRegistry) -> None:
+        beats = Counter(
+            "shw_heartbeats",
+            "Heartbeats read. `refused` or `no_room` moves: the log's `heartbeat_refused` says whose and why.",
+            ["outcome"],
+            registry=registry,
+        )
+        self.heartbeats = Children[HeartbeatOutcome, Counter](beats.labels)
+        for outcome in HeartbeatOutcome:
+            self.heartbeats[outcome].inc(0)
+        silences = Counter(
+            "shw_silent_runs",
+            "Runs beyond their deadline, by what looks at them said. Many `recovered`: the deadline is too short.",
+            ["outcome"],
+            registry=registry,
+        )
+        self.silences = Children[SilenceOutcome, Counter](silences.labels)
+        for said in SilenceOutcome:
+            self.silences[said].inc(0)
+        self.live_runs = Gauge(
+            "shw_live_runs",
+            "Runs whose heartbeats this member reads. At SHW_HEARTBEATS__RUNS: further ones are dropped; raise it.",
+            registry=registry,
+        )
+        self.heartbeats_stopped = Gauge(
+            "shw_heartbeats_stopped",
+            "1 while no heartbeats are read: no stall is seen. Stays: `heartbeats_stopped` in the log says why.",
+            registry=registry,
+        )
+        self.heartbeats_behind_seconds = Gauge(
+            "shw_heartbeats_behind_seconds",
+            "How long ago this member's partitions were read to their end. Rises: no stall is seen meanwhile.",
             registry=registry,
         )
 

@@ -54,5 +54,8 @@ GRANT SELECT, INSERT ON deep_agent_workflows TO shw_service;
 GRANT SELECT, INSERT, UPDATE, DELETE ON heal_billing_event TO shw_service;
 GRANT SELECT, INSERT ON intake_same_run TO shw_service;
 GRANT SELECT, INSERT ON intake_run_parent TO shw_service;
+GRANT SELECT, INSERT, UPDATE, DELETE ON heal_live_run TO shw_service;
+GRANT SELECT, INSERT, UPDATE, DELETE ON heal_beat_gap TO shw_service;
+GRANT SELECT, INSERT, UPDATE, DELETE ON heal_beat_partition TO shw_service;
 GRANT EXECUTE ON FUNCTION shw_history() TO shw_service;
 GRANT EXECUTE ON FUNCTION shw_json_bytes(jsonb,bigint) TO shw_service;

@@ -14,6 +14,7 @@ from consumer.catalog.auto_regenerate import AutoRegenerateLimits
 from consumer.catalog.change_request import ChangeCall, ChangeRequest, MergedLook
 from consumer.catalog.current import Catalogs
 from consumer.catalog.generators.declared import DescribedGenerator
+from consumer.catalog.heartbeats import HeartbeatRules
 from consumer.catalog.ladder import RungLimits
 from consumer.catalog.limits import AutoRetryLimits, Brake, SameLimit, micro_aud
 from consumer.catalog.media_stores import CallPointer, DeclaredMediaStore, KeyPointer, S3Place, WebPlace
@@ -56,6 +57,7 @@ __all__ = [
     "DescribedRunner",
     "EngineServer",
     "ForeignFormat",
+    "HeartbeatRules",
     "Host",
     "HttpRunner",
     "KeyPointer",

@@ -17,6 +17,7 @@ from consumer.catalog.auto_regenerate import AutoRegenerateLimits
 from consumer.catalog.billing import BillingAccount
 from consumer.catalog.declared import Declared
 from consumer.catalog.dependencies import Dependency
+from consumer.catalog.heartbeats import HeartbeatRules
 from consumer.catalog.ladder import ONCE, UNLIMITED, Ladders, RungLimits, Rungs, contradictions
 from consumer.catalog.limits import AutoRetryLimits, Brake, SameLimit, micro_aud
 from consumer.catalog.no_secret import Place
@@ -84,6 +85,8 @@ class WorkflowPolicy(Declared):
     route_repair: RouteRepairLimits = RouteRepairLimits()
     steps: Steps = Field(default_factory=dict)
     """May a step that may have begun be begun again? Not where nothing is declared."""
+    heartbeats: HeartbeatRules = HeartbeatRules()
+    """How long its runs may be silent, where they send heartbeats."""
     auto_regenerate: AutoRegenerateLimits = AutoRegenerateLimits()
     agent: AgentLimits | None = None
     """The model that may propose another definition of it; none by default: then no workflow is rewritten."""

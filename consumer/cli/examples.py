@@ -43,6 +43,7 @@ EXAMPLES: Final[Mapping[str, str]] = {
     "bulk list": "shw bulk list --json",
     "bulk show": "shw bulk show BULK --outcomes",
     "bindings": f"shw bindings --org {_ORG}",
+    "runs": f"shw runs --org {_ORG} --stalled",
     "shadow report": "shw shadow report --since 7d",
     "report": "shw report --month 2026-11",
     "rules list": f"shw rules list --org {_ORG}",

@@ -13,6 +13,7 @@ from consumer.cli.pauses import add_pauses
 from consumer.cli.refused_commands import dlq, intake
 from consumer.cli.report import report_month
 from consumer.cli.rules import rules
+from consumer.cli.runs import list_runs
 from consumer.cli.shadows import shadow
 from consumer.cli.show import add_show
 from consumer.cli.small_world import add_small_world
@@ -33,6 +34,7 @@ def add_groups(app: typer.Typer) -> None:
     app.command("report")(report_month)
     app.command("bindings")(list_bindings)
     app.add_typer(rules, name="rules")
+    app.command("runs")(list_runs)
     app.add_typer(wallet, name="wallet")
     app.add_typer(members, name="member")
     app.command("token")(make_token)

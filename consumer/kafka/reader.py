@@ -78,7 +78,10 @@ class _Rebalance(ConsumerRebalanceListener):  # type: ignore[misc]  # the client
 class Reader:
     """Member of the consumer group that is rebuilt when it has died."""
 
-    def __init__(self, kafka: KafkaSettings, intake: IntakeSettings, listener: Listener) -> None:
+    def __init__(
+        self, kafka: KafkaSettings, intake: IntakeSettings, listener: Listener, *, committed_only: bool = True
+    ) -> None:
+        self._committed_only = committed_only
         self._kafka = kafka
         self._intake = intake
         self._listener = listener
@@ -94,7 +97,7 @@ class Reader:
 
     async def join(self) -> None:
         """Join the consumer group; TransientError when the broker does not let this process in."""
-        consumer = AIOKafkaConsumer(**_options(self._kafka, self._intake))
+        consumer = AIOKafkaConsumer(**_options(self._kafka, self._intake, self._committed_only))
         try:
             with translated("joining the group"):
                 await aiokafka_internals.start(consumer)
@@ -299,7 +302,7 @@ class Reader:
         return found
 
 
-def _options(kafka: KafkaSettings, intake: IntakeSettings) -> dict[str, Any]:
+def _options(kafka: KafkaSettings, intake: IntakeSettings, committed_only: bool) -> dict[str, Any]:
     session = int(kafka.session_timeout.total_seconds() * 1000)
     return connection_options(kafka) | {
         "group_id": kafka.group_id,
@@ -309,7 +312,7 @@ def _options(kafka: KafkaSettings, intake: IntakeSettings) -> dict[str, Any]:
         # client has one setting for both, so it gets "none" and the reader seeks to the beginning itself.
         "auto_offset_reset": "none",
         # Records of an aborted transaction never happened, and are no failures.
-        "isolation_level": "read_committed",
+        "isolation_level": "read_committed" if committed_only else "read_uncommitted",
         "session_timeout_ms": session,
         "heartbeat_interval_ms": session // 5,
         "rebalance_timeout_ms": int(kafka.rebalance_timeout.total_seconds() * 1000),
@@ -320,8 +323,12 @@ def _options(kafka: KafkaSettings, intake: IntakeSettings) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def open_reader(kafka: KafkaSettings, intake: IntakeSettings, listener: Listener) -> AsyncIterator[Reader]:
+async def open_reader(
+    kafka: KafkaSettings, intake: IntakeSettings, listener: Listener, *, committed_only: bool = True
+) -> AsyncIterator[Reader]:
     """Join the consumer group; leaves it on exit, without commits of its own: commit before.
+
+    `committed_only` leaves out records of transactions that are open or were aborted, and what lies behind open ones.
 
     Raises
     ------
@@ -329,7 +336,7 @@ async def open_reader(kafka: KafkaSettings, intake: IntakeSettings, listener: Li
         The broker does not answer (NoAnswer), or refuses the client.
 
     """
-    reader = Reader(kafka, intake, listener)
+    reader = Reader(kafka, intake, listener, committed_only=committed_only)
     try:
         await reader.join()
     except TransientError as error:

@@ -49,6 +49,7 @@ from consumer.results.events import Outlet
 from consumer.service.api import serve_api
 from consumer.service.catalog_file import CatalogFile, read_catalog, warn_unbound
 from consumer.service.commands import command_keys, supervise
+from consumer.service.heartbeats import HeartbeatReader
 from consumer.service.loops import Consumer, Pulse, SideLoop, run_loops
 from consumer.service.memory import calm_collector, return_freed_memory
 from consumer.service.startup_checks import allow_open_files, check_broker, check_client, check_database
@@ -121,7 +122,7 @@ async def run(
     metrics = Metrics(registry or CollectorRegistry())
     async with AsyncExitStack() as stack:
         keys = command_keys(settings)
-        await check_broker(settings.kafka, commands=keys is not None)
+        await check_broker(settings.kafka, commands=keys is not None, heartbeats=settings.heartbeats.read)
         opened = metrics.connections_opened.inc
         pool = await stack.enter_async_context(open_pool(settings.postgres, opened=opened))
         lease_pool = await stack.enter_async_context(open_pool(single_connection(settings.postgres), opened=opened))
@@ -212,6 +213,7 @@ def _compose(parts: Resources, heals: asyncio.TaskGroup) -> Consumer:
         bulks=supervision.bulks,
         writer=parts.writer,
         topics=TopicReaders(settings=settings, catalogs=parts.catalogs, pipeline=pipeline, metrics=metrics, full=full),
+        heartbeats=HeartbeatReader(settings=settings, stages=stages) if settings.heartbeats.read else None,
         watch=dependency_watch(parts.bindings, parts.strategies, stages.owner, stages.publisher),
         definitions=definition_rounds(
             parts.definitions, parts.catalogs, parts.strategies, stages.publisher, stages.lease.permission

@@ -29,6 +29,7 @@ from consumer.pipeline.settle import Settler
 from consumer.results.decision import status_message
 from consumer.service.catalog_file import CatalogFile
 from consumer.service.commands import CommandReader
+from consumer.service.heartbeats import HeartbeatReader
 from consumer.service.memory import trim_until
 from consumer.service.topics import TopicReaders
 from consumer.settings import Settings
@@ -85,6 +86,8 @@ class Consumer:
     writer: Writer
     topics: TopicReaders | None = None
     """None where nothing reads what the catalog declares."""
+    heartbeats: HeartbeatReader | None = None
+    """None where no heartbeats are read."""
     watch: DependencyWatch | None = None
     """None where nothing replaces a dependency."""
     definitions: DefinitionRounds | None = None
@@ -206,6 +209,8 @@ async def _consume(consumer: Consumer, keep: LoopSupervisor, stop: asyncio.Event
             obeying.append(keep("commands", consumer.commands.run(stop)))
         if consumer.topics is not None:
             obeying.append(keep("topics", consumer.topics.run(stop)))
+        if consumer.heartbeats is not None:
+            obeying.append(keep("heartbeats", consumer.heartbeats.run(stop)))
         log.info("started", owner=consumer.me, catalog=consumer.stages.catalogs.current.version)
         await stop.wait()
         log.info("stopping", live_heals=len(consumer.live))

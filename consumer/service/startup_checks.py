@@ -53,10 +53,11 @@ def allow_open_files(slots: int, callers: int = FEWEST_CALLERS) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard))
 
 
-async def check_broker(settings: KafkaSettings, *, commands: bool = False) -> None:
-    """Check that the broker answers and that every topic of ours exists, that of the commands where they are read."""
+async def check_broker(settings: KafkaSettings, *, commands: bool = False, heartbeats: bool = False) -> None:
+    """Check that the broker answers and that every topic of ours exists, with those of what else is read."""
     wanted = {settings.failures_topic, settings.results_topic, settings.dlq_topic}
     wanted |= {settings.commands_topic} if commands else set()
+    wanted |= {settings.heartbeats_topic} if heartbeats else set()
     missing = wanted - await existing_topics(settings)
     if missing:
         raise ConfigError(

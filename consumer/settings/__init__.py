@@ -9,6 +9,7 @@ Invariant: what cannot be read is refused by its name, and no value is quoted.
 
 from consumer.settings.addresses import read_dsn
 from consumer.settings.commands import CommandSettings
+from consumer.settings.heartbeats import HeartbeatSettings
 from consumer.settings.sections import (
     ApiSettings,
     BreakerSettings,
@@ -31,6 +32,7 @@ __all__ = [
     "CommandSettings",
     "DeadLetterLimitSettings",
     "HealSettings",
+    "HeartbeatSettings",
     "IntakeSettings",
     "KafkaSettings",
     "OutboundSettings",

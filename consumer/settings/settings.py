@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from consumer.errors import ConfigError
 from consumer.settings.commands import CommandSettings
+from consumer.settings.heartbeats import HeartbeatSettings
 from consumer.settings.sections import (
     ApiSettings,
     BreakerSettings,
@@ -45,6 +46,7 @@ class Settings(BaseSettings):
     outbound: OutboundSettings = OutboundSettings()
     api: ApiSettings = ApiSettings()
     commands: CommandSettings = CommandSettings()
+    heartbeats: HeartbeatSettings = HeartbeatSettings()
     deployment: Annotated[str | None, Field(min_length=1, max_length=200)] = None
     """Name of this deployment, one for each database. Default: the failures topic and the group, `topic/group`."""
     catalog: Path | None = None
@@ -80,6 +82,7 @@ class Settings(BaseSettings):
             raise ValueError("SHW_KAFKA__COMMANDS_TOPIC must be a topic of its own")
         if self.commands.are_read and self.commands.group_id == kafka.group_id:
             raise ValueError("SHW_COMMANDS__GROUP_ID must differ from SHW_KAFKA__GROUP_ID: one stops without the other")
+        _check_heartbeats(kafka, self.heartbeats, self.commands)
         if self.commands.kept <= self.commands.longest:
             raise ValueError(
                 "SHW_COMMANDS__KEPT must be above SHW_COMMANDS__LONGEST: a copy of a command that was forgotten while "
@@ -128,3 +131,13 @@ def _check_way_in(kafka: KafkaSettings) -> None:
             f"SHW_KAFKA__SECURITY_PROTOCOL {kafka.security_protocol} needs SHW_KAFKA__SASL_USERNAME and "
             "SHW_KAFKA__SASL_PASSWORD"
         )
+
+
+def _check_heartbeats(kafka: KafkaSettings, heartbeats: HeartbeatSettings, commands: CommandSettings) -> None:
+    if not heartbeats.read:
+        return
+    others = {kafka.failures_topic, kafka.results_topic, kafka.dlq_topic, kafka.commands_topic}
+    if kafka.heartbeats_topic in others:
+        raise ValueError("SHW_KAFKA__HEARTBEATS_TOPIC must be a topic of its own")
+    if heartbeats.group_id in {kafka.group_id, commands.group_id}:
+        raise ValueError("SHW_HEARTBEATS__GROUP_ID must differ from the other groups: one stops without the others")

@@ -60,6 +60,9 @@ PRIVILEGES: Final[Mapping[str, tuple[str, ...]]] = {
     "heal_billing_event": _ALL,
     "intake_same_run": ("SELECT", "INSERT"),
     "intake_run_parent": ("SELECT", "INSERT"),
+    "heal_live_run": _ALL,
+    "heal_beat_gap": _ALL,
+    "heal_beat_partition": _ALL,
     "FUNCTION shw_history()": ("EXECUTE",),
     "FUNCTION shw_json_bytes(jsonb,bigint)": ("EXECUTE",),
 }

@@ -48,6 +48,8 @@ WITH chosen AS MATERIALIZED (
     "heal_rewrite": "DELETE FROM heal_rewrite WHERE org_id = $1",
     "heal_definition_watch": "DELETE FROM heal_definition_watch WHERE org_id = $1",
     "heal_rewrite_rule": "DELETE FROM heal_rewrite_rule WHERE org_id = $1",
+    "heal_live_run": "DELETE FROM heal_live_run WHERE org_id = $1",
+    "heal_beat_gap": "DELETE FROM heal_beat_gap WHERE org_id = $1",
     "heal_agent_call": "DELETE FROM heal_agent_call WHERE org_id = $1",
     "heal_made_asset": "DELETE FROM heal_made_asset WHERE org_id = $1",
     "heal_billing_event": "DELETE FROM heal_billing_event WHERE org_id = $1",

@@ -68,6 +68,34 @@ SUPERVISION: Final = Page(
             ),
         ),
         (
+            "Heartbeats",
+            (
+                Panel(
+                    title="Heartbeats",
+                    queries=(Query(rate("shw_heartbeats_total", "outcome"), "{{outcome}}"),),
+                    do="refused, no_room: heartbeat_refused in the log says whose and why.",
+                    runbook="heartbeats",
+                    unit=Unit.PER_SECOND,
+                ),
+                Panel(
+                    title="Silent runs, last hour",
+                    queries=(Query(increase("shw_silent_runs_total", "1h", "outcome"), "{{outcome}}"),),
+                    do="stalled: shw runs --stalled. Many recovered: the deadline is too short.",
+                    runbook="heartbeats",
+                ),
+                Panel(
+                    title="Live runs, and how far they are read",
+                    queries=(
+                        Query("sum(shw_live_runs)", "live runs"),
+                        Query("max(shw_heartbeats_behind_seconds)", "seconds behind"),
+                        Query("max(shw_heartbeats_stopped)", "stopped"),
+                    ),
+                    do="Behind rises, or stopped: no stall is seen; heartbeats_stopped in the log says what to mend.",
+                    runbook="heartbeats",
+                ),
+            ),
+        ),
+        (
             "API",
             (
                 Panel(

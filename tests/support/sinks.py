@@ -49,6 +49,7 @@ COMMANDS: Final[dict[str, Searched | str]] = {
     "pauses": lambda _: [["--all"], ["--all", "--json"]],
     "resume": lambda stored: [["--org", stored.org, "--reason", WORDS, "--by", WORDS, "--workflow", "nothing-here"]],
     "bindings": lambda stored: [[], ["--json"], ["--org", stored.org]],
+    "runs": lambda stored: [[], ["--json"], ["--org", stored.org, "--stalled"]],
     "rules list": lambda stored: [["--verified", "1"], ["--verified", "1", "--json"], ["--org", stored.org]],
     "rules show": "prints what the search finds in `rules list --json`, from the same document",
     "rules test": "tells ids, and what the checks say of a patch",

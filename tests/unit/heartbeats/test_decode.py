@@ -1,0 +1,78 @@
+"""One heartbeat from its record: what counts, and what is refused with a reason; nothing raises."""
+
+import json
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from consumer.heartbeats.decode import BadBeat, read_beat
+from consumer.model import Record
+from consumer.model.live_run import Beat
+from schemas.names import PoisonReason
+
+ORG = UUID("6f2b7f0e-0000-4000-8000-000000000001")
+DATA = {
+    "org_id": str(ORG),
+    "workflow_name": "orders",
+    "run_id": "run-1",
+    "status": "executing",
+    "beat_at": "2026-03-14T12:00:00Z",
+}
+
+
+class Everybody:
+    def may_speak(self, source: str, org_id: UUID) -> bool:
+        return "stranger" not in source and org_id == ORG
+
+
+def record(value: object, timestamp_ms: int = 1_000) -> Record:
+    body = value if isinstance(value, bytes) else json.dumps(value).encode()
+    return Record(topic="beats", partition=3, offset=9, timestamp_ms=timestamp_ms, key=None, value=body, headers=())
+
+
+def event(**changes: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON is anything
+    attributes = {"specversion": "1.0", "id": "1", "source": "urn:test", "type": "workflow.heartbeat.v1"}
+    return attributes | {"data": DATA} | changes
+
+
+def test_a_beat_is_read_bare_and_as_an_event() -> None:
+    bare, whole = read_beat(record(DATA), Everybody()), read_beat(record(event()), Everybody())
+    assert isinstance(bare, Beat)
+    assert isinstance(whole, Beat)
+    assert (bare.source, whole.source) == ("urn:kafka:beats", "urn:test")
+    assert (bare.name.run_id, bare.step, bare.stamped, bare.partition, bare.offset) == ("run-1", "", 1.0, 3, 9)
+
+
+def test_a_record_without_a_sane_timestamp_is_dated_by_its_own_word() -> None:
+    for stamp in (-1, 0, 2**62):
+        beat = read_beat(record(DATA, stamp), Everybody())
+        assert isinstance(beat, Beat)
+        assert beat.stamped == beat.beat_at
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (b"\xff\xfe", PoisonReason.NOT_JSON),
+        (b"", PoisonReason.NOT_JSON),
+        ([], PoisonReason.WRONG_SHAPE),
+        (DATA | {"status": "napping"}, PoisonReason.WRONG_SHAPE),
+        (DATA | {"beat_at": "yesterday"}, PoisonReason.BAD_TIME),
+        (DATA | {"beat_at": "0001-01-01T00:00:00+14:00"}, PoisonReason.BAD_TIME),
+        (DATA | {"run_id": ""}, PoisonReason.WRONG_SHAPE),
+        (DATA | {"progress": 2**63}, PoisonReason.TOO_LARGE),
+        (DATA | {"run_epoch": 10**30}, PoisonReason.TOO_LARGE),
+        (DATA | {"run_id": "\U0001f4a5" * 500, "step": "\U0001f4a5" * 12}, PoisonReason.TOO_LARGE),
+        (DATA | {"padding": "x" * 70_000}, PoisonReason.TOO_LARGE),
+        (DATA | {"org_id": str(UUID(int=5))}, PoisonReason.SOURCE_NOT_ALLOWED),
+        (event(source="urn:stranger"), PoisonReason.SOURCE_NOT_ALLOWED),
+        (event(type="workflow.failure.v1"), PoisonReason.UNKNOWN_VERSION),
+        (DATA | {"run_id": "AKIAIOSFODNN7EXAMPLE"}, PoisonReason.WRONG_SHAPE),
+    ],
+)
+def test_what_counts_for_nothing_says_why(value: object, reason: PoisonReason) -> None:
+    bad = read_beat(record(value), Everybody())
+    assert isinstance(bad, BadBeat)
+    assert bad.reason is reason
+    assert bad.message
