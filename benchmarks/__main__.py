@@ -20,6 +20,7 @@ from benchmarks.scenarios import (
     bulk,
     enforcement,
     fairness,
+    heartbeats,
     keys,
     latency,
     replicas,
@@ -45,6 +46,7 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
     "suspended": suspended.measure,
     "enforcement": enforcement.measure,
     "bulk": bulk.measure,
+    "heartbeats": heartbeats.measure,
     "attacks": attacks.measure,
 }
 

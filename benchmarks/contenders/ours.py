@@ -16,7 +16,7 @@ from benchmarks.harness.load import CATALOG
 from consumer import logs
 from consumer.service import app
 from consumer.service.api import serve_api
-from consumer.settings import ApiSettings, HealSettings, KafkaSettings, PostgresSettings, Settings
+from consumer.settings import ApiSettings, HealSettings, HeartbeatSettings, KafkaSettings, PostgresSettings, Settings
 
 
 async def run(job: Job, stop: asyncio.Event) -> Told:
@@ -32,9 +32,11 @@ async def run(job: Job, stop: asyncio.Event) -> Told:
             failures_topic=job.failures,
             results_topic=job.results,
             dlq_topic=job.dlq,
+            **({} if job.heartbeats is None else {"heartbeats_topic": job.heartbeats}),
         ),
         postgres=PostgresSettings.model_validate({"dsn": job.dsn}),
         heal=HealSettings.model_validate(job.heal),
+        heartbeats=HeartbeatSettings(read=job.heartbeats is not None, group_id=f"{job.group}.heartbeats"),
         api=ApiSettings() if shipped is None else _api(shipped),
         catalog=catalog,
     )

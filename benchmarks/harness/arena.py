@@ -154,6 +154,7 @@ class Arena:
         profile: bool = False,
         heal: Mapping[str, int] | None = None,
         catalog: str | None = None,
+        heartbeats: bool = False,
     ) -> AsyncIterator[Run]:
         """Prepare one run; its database goes at the end. The name is the run's own, in small letters."""
         database = f"bench_{name}"
@@ -173,6 +174,7 @@ class Arena:
             as_told=as_told,
             heal=heal or {},
             catalog=catalog,
+            heartbeats=f"{name}.heartbeats" if heartbeats else None,
         )
         await execute(self.stack.dsn, f"CREATE DATABASE {database} TEMPLATE {template or TEMPLATE}")
         try:
@@ -256,7 +258,11 @@ def _database(dsn: str, name: str) -> str:
 
 async def _create_topics(job: Job) -> None:
     kafka = KafkaSettings(
-        bootstrap=job.bootstrap, failures_topic=job.failures, results_topic=job.results, dlq_topic=job.dlq
+        bootstrap=job.bootstrap,
+        failures_topic=job.failures,
+        results_topic=job.results,
+        dlq_topic=job.dlq,
+        **({} if job.heartbeats is None else {"heartbeats_topic": job.heartbeats}),
     )
     await create_topics(kafka, partitions=job.partitions, replication=1)
 

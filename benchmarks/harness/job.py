@@ -48,6 +48,9 @@ class Job:
     heal: Mapping[str, int] = field(default_factory=dict)
     """Settings of the section `heal` that are not at their default."""
 
+    heartbeats: str | None = None
+    """The topic of heartbeats; None: none are read."""
+
     @property
     def home(self) -> Path:
         """The directory."""
