@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from benchmarks.contenders import noop, told
 from benchmarks.harness.holds import noted_holds
-from benchmarks.harness.job import Job, Told
+from benchmarks.harness.job import HEARTBEATS, Job, Told
 from benchmarks.harness.load import CATALOG
 from consumer import logs
 from consumer.service import app
@@ -32,7 +32,7 @@ async def run(job: Job, stop: asyncio.Event) -> Told:
             failures_topic=job.failures,
             results_topic=job.results,
             dlq_topic=job.dlq,
-            **({} if job.heartbeats is None else {"heartbeats_topic": job.heartbeats}),
+            heartbeats_topic=job.heartbeats or HEARTBEATS,
         ),
         postgres=PostgresSettings.model_validate({"dsn": job.dsn}),
         heal=HealSettings.model_validate(job.heal),

@@ -15,7 +15,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from benchmarks.contenders.ours import assigned_at, log_of
 from benchmarks.harness import usage
-from benchmarks.harness.job import PARTITIONS, Job, Told, Who
+from benchmarks.harness.job import HEARTBEATS, PARTITIONS, Job, Told, Who
 from benchmarks.harness.load import BUDGET_AUD, events, organisations
 from consumer.kafka.topics import create_topics
 from consumer.local.stack import BrokerChoice, Stack, run_stack
@@ -262,7 +262,7 @@ async def _create_topics(job: Job) -> None:
         failures_topic=job.failures,
         results_topic=job.results,
         dlq_topic=job.dlq,
-        **({} if job.heartbeats is None else {"heartbeats_topic": job.heartbeats}),
+        heartbeats_topic=job.heartbeats or HEARTBEATS,
     )
     await create_topics(kafka, partitions=job.partitions, replication=1)
 

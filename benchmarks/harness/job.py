@@ -12,6 +12,10 @@ PARTITIONS: Final = 4
 """Of every topic of a run that names no other number."""
 
 
+HEARTBEATS: Final = "workflow.heartbeats"
+"""The topic of a run that reads none."""
+
+
 class Who(StrEnum):
     """The contenders."""
 

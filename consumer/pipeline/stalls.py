@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import islice
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 
@@ -23,7 +23,6 @@ from consumer.metrics import Metrics, SilenceOutcome
 from consumer.model import Message, OwnerId
 from consumer.model.live_run import LiveRun, RunName
 from consumer.pipeline.heartbeats import Heartbeats
-from consumer.pipeline.publish import Publisher
 from consumer.results.decision import status_message
 from consumer.results.events import Outlet
 from consumer.runners.contract import LookFailed, Runner, Runners, RunRef
@@ -42,6 +41,14 @@ INBOX_WITHIN: Final = timedelta(minutes=10)
 """How long a told failure may take to come into the inbox before its run's recovery is let go of."""
 
 
+class OffersMessages(Protocol):
+    """Sends what lies in the outbox: the publish stage."""
+
+    def offer(self, messages: Sequence[Message]) -> None:
+        """Queue messages whose transaction is committed."""
+        ...
+
+
 @dataclass(slots=True, kw_only=True)
 class _Suspect:
     heard: float
@@ -57,7 +64,7 @@ class StallRounds:
     heartbeats: Heartbeats
     runners: Runners
     owner: OwnerId
-    publisher: Publisher
+    publisher: OffersMessages
     outlet: Outlet
     failures_topic: str
     heartbeats_topic: str
