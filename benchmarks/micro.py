@@ -276,7 +276,7 @@ async def _transactions(pool: Pool, backend: int, batches: Sequence[Batch]) -> N
         print(f"{name:28s} {_middle(seconds) * us:7.2f}   backend {_middle(theirs[name]) * us:7.2f}")
 
 
-def _no_stranger(arrival: intake.Arrival) -> Message:
+def _no_stranger(arrival: intake.Arrival) -> Sequence[Message]:
     raise TypeError(f"the load names an organisation that is not there: {arrival.diagnosed.failure.org_id}")
 
 

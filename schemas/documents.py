@@ -7,7 +7,7 @@ from typing import Any, Final, Literal
 
 from pydantic import TypeAdapter
 
-from schemas import examples
+from schemas import examples, refused_examples
 from schemas.asyncapi import Channel, MessageKind, asyncapi_document
 from schemas.bulk import BULK_PROGRESS_TYPE, BulkProgress
 from schemas.context import Context
@@ -16,6 +16,7 @@ from schemas.definition_change import DEFINITION_CHANGE_TYPE, DefinitionChanged
 from schemas.dependency_binding import DEPENDENCY_BINDING_TYPE, DependencyBinding
 from schemas.envelope import Envelope
 from schemas.failure import FAILURE_TYPE, WorkflowFailure
+from schemas.failure_refused import FAILURE_REFUSED_TYPE, FailureRefused
 from schemas.heal_result import (
     BUDGET_WARNING_TYPE,
     FAILURE_STATUS_TYPE,
@@ -56,6 +57,7 @@ _DOCUMENTS: Final = (
     _Generated(name=BULK_PROGRESS_TYPE, model=BulkProgress, mode="serialization"),
     _Generated(name=DEPENDENCY_BINDING_TYPE, model=DependencyBinding, mode="serialization"),
     _Generated(name=DEFINITION_CHANGE_TYPE, model=DefinitionChanged, mode="serialization"),
+    _Generated(name=FAILURE_REFUSED_TYPE, model=FailureRefused, mode="serialization"),
     _Generated(name=HEARTBEAT_TYPE, model=Heartbeat, mode="validation"),
     _Generated(name=_DEAD_LETTER, model=DeadLetterHeaders, mode="validation"),
 )
@@ -143,7 +145,7 @@ def _channels(schemas: dict[str, Any]) -> tuple[Channel, ...]:
             action="send",
             key="The refused record's own key.",
             description="Refused records, raw. They may hold secrets: a restricted, short-lived topic.",
-            messages=(MessageKind.of_raw("dead_letter", schemas[_DEAD_LETTER], examples.dead_letter_record()),),
+            messages=(MessageKind.of_raw("dead_letter", schemas[_DEAD_LETTER], refused_examples.dead_letter_record()),),
         ),
         Channel(
             name="healCommands",
@@ -170,7 +172,8 @@ def _results_channel(schemas: dict[str, Any]) -> Channel:
         name="healResults",
         topic="workflow.heal-results",
         action="send",
-        key="The failure's id (a command result without a failure: the command's; a warning: its organisation's).",
+        key="The failure's id (a command result without a failure: the command's; a warning: its organisation's; a "
+        "refusal: its source).",
         description="What came of each failure, at least once, with stable ids, in order of `step` per failure.",
         messages=(
             _message(HEAL_RESULT_TYPE, schemas, (examples.heal_result(),)),
@@ -181,6 +184,7 @@ def _results_channel(schemas: dict[str, Any]) -> Channel:
             _message(BULK_PROGRESS_TYPE, schemas, (examples.bulk_progress(),)),
             _message(DEPENDENCY_BINDING_TYPE, schemas, (examples.dependency_binding(),)),
             _message(DEFINITION_CHANGE_TYPE, schemas, (examples.definition_change(),)),
+            _message(FAILURE_REFUSED_TYPE, schemas, (refused_examples.failure_refused(),)),
         ),
     )
 

@@ -8,6 +8,7 @@ from schemas.bulk import BULK_PROGRESS_TYPE, BulkProgress
 from schemas.definition_change import DEFINITION_CHANGE_TYPE, DefinitionChanged
 from schemas.dependency_binding import DEPENDENCY_BINDING_TYPE, DependencyBinding
 from schemas.envelope import Envelope
+from schemas.failure_refused import FAILURE_REFUSED_TYPE, FailureRefused
 from schemas.heal_result import (
     BUDGET_WARNING_TYPE,
     FAILURE_STATUS_TYPE,
@@ -87,6 +88,11 @@ def definition_change_event(change: DefinitionChanged) -> Envelope:
     return _event(DEFINITION_CHANGE_TYPE, event_id, subject, change, change.changed_at, NO_TRACE)
 
 
+def failure_refused_event(refused: FailureRefused, event_id: UUID) -> Envelope:
+    """Wrap the refusal of a record; the id follows from where it lies, the subject is its source."""
+    return _event(FAILURE_REFUSED_TYPE, str(event_id), refused.source, refused, refused.refused_at, NO_TRACE)
+
+
 def _event(
     kind: str,
     event_id: str,
@@ -98,7 +104,8 @@ def _event(
     | CommandResult
     | BulkProgress
     | DependencyBinding
-    | DefinitionChanged,
+    | DefinitionChanged
+    | FailureRefused,
     time: datetime,
     trace: Trace,
 ) -> Envelope:

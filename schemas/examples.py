@@ -7,7 +7,6 @@ from typing import Any, Final
 from uuid import UUID
 
 from schemas.bulk import BulkOutcome, BulkProgress
-from schemas.dead_letter import RefusedRecord, dead_letter
 from schemas.definition_change import DefinitionChanged, DefinitionState
 from schemas.dependency_binding import BindingState, DependencyBinding
 from schemas.envelope import Envelope
@@ -45,7 +44,6 @@ from schemas.names import (
     Disposition,
     FailureType,
     PauseState,
-    PoisonReason,
     Result,
     Status,
     StrategyName,
@@ -315,21 +313,6 @@ def heartbeat() -> Envelope:
         "beat_at": "2026-03-14T12:00:00Z",
     }
     return _inbound(HEARTBEAT_TYPE, "beat-2291-41", "run-2291", data)
-
-
-def dead_letter_record() -> tuple[bytes, list[tuple[str, bytes]]]:
-    """Make what becomes of a record that is not JSON."""
-    refused = RefusedRecord(
-        topic="workflow.failures",
-        partition=3,
-        offset=90210,
-        timestamp=NOON - timedelta(seconds=2),
-        value=b"workflow failed, see log",
-        headers=[("content-type", b"text/plain")],
-        reason=PoisonReason.NOT_JSON,
-        message="cannot be read as JSON: expected value at line 1 column 1; send UTF-8 JSON",
-    )
-    return dead_letter(refused, now=NOON, max_value_bytes=1_000_000)
 
 
 def plan_hash() -> str:

@@ -53,6 +53,8 @@ class Source(Declared):
     workflows: Literal["*"] | tuple[str, ...] | None = None
     """Workflows (names or patterns) whose failures are healed when it reports them; a failure of another workflow is
     recorded and diagnosed only. None: only of workflows whose entry has no secrets."""
+    publish_refusals: bool = False
+    """Whether its events that become dead letters are told on the results topic (`workflow.failure_refused.v1`)."""
 
 
 class Host(Declared):

@@ -103,6 +103,10 @@ class Catalog:
             None,
         )
 
+    def publishes_refusals(self, source: str) -> bool:
+        """Return whether what is refused of a source is told on the results topic."""
+        return any(rule.publish_refusals and fnmatchcase(source, rule.source) for rule in self.sources)
+
     def policy(self, workflow_name: str) -> WorkflowPolicy | None:
         """Return the first policy whose pattern matches a workflow, or None: then no heal of it is allowed."""
         return _memoize(

@@ -32,7 +32,7 @@ from consumer.model.digest import digest
 from consumer.model.pause import PAUSE_GATE
 from consumer.pipeline.durable import FIRST_REST, bisect_batch, until_durable
 from consumer.pipeline.unclaimed import GiveUp, end_unclaimed_plan
-from consumer.results.events import Outlet, dead_letter_message
+from consumer.results.refusals import LetterMessages
 from consumer.settings import Settings
 from consumer.store.aside import AsideLimits
 from consumer.store.intake import Arrival, Aside, Taken, take_in
@@ -61,7 +61,7 @@ class Intake:
         live: HealSlots,
         gates: HealGates,
         settings: Settings,
-        outlet: Outlet,
+        letters: LetterMessages,
         metrics: Metrics,
         wake: Callable[[], None],
     ) -> None:
@@ -73,7 +73,7 @@ class Intake:
         self._gates = gates
         self._settings = settings.heal
         self._aside_limits = AsideLimits(rows=settings.intake.aside_rows, bytes=settings.intake.aside_bytes)
-        self._outlet = outlet
+        self._letters = letters
         self._held_up: set[object] = set()
         """Batches that the database has refused to take more than once."""
 
@@ -142,7 +142,7 @@ class Intake:
         if diagnosed.unrehearsed:
             waits_on, wants_slot = None, False  # RESUME has it rehearsed first
         elif not isinstance(plan, Heal):
-            diagnosed, ended = end_unclaimed_plan(diagnosed, plan, now, self._outlet, give_up)
+            diagnosed, ended = end_unclaimed_plan(diagnosed, plan, now, self._letters.outlet, give_up)
         return Arrival(
             diagnosed=diagnosed,
             wants_slot=wants_slot,
@@ -200,14 +200,14 @@ class Intake:
     async def _once(self, items: Sequence[Item], now: datetime, sent_at: float, *, retaking: bool) -> Received:
         letters = [item for item in items if isinstance(item, DeadLetter)]
         arrivals = [item for item in items if not isinstance(item, DeadLetter)]
-        told = [dead_letter_message(letter, self._outlet, now) for letter in letters]
+        told = [message for letter in letters for message in self._letters.of(letter, now)]
         refused: list[DeadLetter] = []
 
-        def refuse(letter: DeadLetter) -> Message:
+        def refuse(letter: DeadLetter) -> Sequence[Message]:
             refused.append(letter)
-            message = dead_letter_message(letter, self._outlet, now)
-            told.append(message)
-            return message
+            messages = self._letters.of(letter, now)
+            told.extend(messages)
+            return messages
 
         def record_of(arrival: Arrival) -> Record:
             return records[arrival.diagnosed.failure.id]

@@ -46,6 +46,7 @@ from consumer.pipeline.stored_content import StoredContent
 from consumer.pipeline.suspend import Suspender
 from consumer.plan.planner import Planner
 from consumer.results.events import Outlet
+from consumer.results.refusals import LetterMessages
 from consumer.service.api import serve_api
 from consumer.service.catalog_file import CatalogFile, read_catalog, warn_unbound
 from consumer.service.commands import command_keys, supervise
@@ -299,7 +300,7 @@ def stages_of(parts: Resources, wake: asyncio.Event, died: Callable[[], None] = 
             live=live,
             gates=HealGates(dependencies=dependencies, pauses=lambda: lease.permission.pauses),
             settings=settings,
-            outlet=outlet,
+            letters=LetterMessages(outlet=outlet, catalogs=parts.catalogs),
             metrics=metrics,
             wake=wake.set,
         ),

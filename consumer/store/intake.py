@@ -130,8 +130,8 @@ class Aside:
 
     limits: AsideLimits
     record_of: Callable[[Arrival], Record]
-    refuse: Callable[[Arrival], Message]
-    """Returns the dead letter of an event for which there is no room."""
+    refuse: Callable[[Arrival], Sequence[Message]]
+    """Returns the messages of the dead letter of an event for which there is no room."""
     retaking: bool = False
     """These records were set aside before, and are taken in before any later one of their organisations."""
 
@@ -150,15 +150,15 @@ async def take_in(
     owner: OwnerId,
     arrivals: Sequence[Arrival],
     letters: Sequence[Message],
-    refuse_stranger: Callable[[Arrival], Message],
+    refuse_stranger: Callable[[Arrival], Sequence[Message]],
     aside: Aside | None = None,
 ) -> Taken:
     """Make a batch durable in one transaction.
 
-    `arrivals` hold each id once. `refuse_stranger` returns the dead letter of an event whose organisation does not
-    exist; it is written in the same transaction. The call is idempotent, so repeating it after a commit whose result
-    is unknown is safe: rows that are there already are not written again. Without `aside` an organisation that
-    somebody else holds locked is a TransientError.
+    `arrivals` hold each id once. `refuse_stranger` returns the messages of an event whose organisation does not exist,
+    its dead letter among them; they are written in the same transaction. The call is idempotent, so repeating it after
+    a commit whose result is unknown is safe: rows that are there already are not written again. Without `aside` an
+    organisation that somebody else holds locked is a TransientError.
 
     Raises
     ------
@@ -171,7 +171,7 @@ async def take_in(
     async with transaction(pool) as connection:
         said = await _insert_new(connection, owner, arrivals, retaking=aside is not None and aside.retaking)
         taken = said.claimed
-        strange = [refuse_stranger(a) for a in arrivals if a.diagnosed.failure.id in said.strangers]
+        strange = [m for a in arrivals if a.diagnosed.failure.id in said.strangers for m in refuse_stranger(a)]
         kept, refused = await _set_aside(
             connection, [a for a in arrivals if a.diagnosed.failure.id in said.locked], aside
         )
@@ -256,7 +256,7 @@ async def _set_aside(
         for a in locked
     ]
     kept = await set_aside(connection, wanted, aside.limits)
-    return kept, [aside.refuse(a) for a in locked if a.diagnosed.failure.id not in kept]
+    return kept, [m for a in locked if a.diagnosed.failure.id not in kept for m in aside.refuse(a)]
 
 
 def _row(arrival: Arrival) -> tuple[object, ...]:

@@ -521,6 +521,24 @@ export interface Expectation {
   json?: Assertion[];
 }
 
+/** A record of the failures topic was refused, and no failure was made of it; told where the catalog says so. */
+export interface FailureRefused {
+  /** The CloudEvents source that the record claims, or `urn:kafka:<topic>` where it claims none that can be read; also the record's key. Longer ones are cut to 512 characters. */
+  source: string;
+  /** The event's id; null where it has none, or none that can be read. Cut like `source`. */
+  event_id?: string | null;
+  /** Why it was refused. */
+  reason: PoisonReason;
+  /** What was wrong, and where; secrets are taken out. */
+  message: string;
+  /** What its publisher, or who operates the healer, can do about it. */
+  cure: string;
+  /** Where it lies; of a replayed one, where it lay first. */
+  record: RefusedPlace;
+  /** When it was refused. */
+  refused_at: string;
+}
+
 /** A failure came to stand where no attempt tells it: deferred, awaiting approval, needs a person, given up. */
 export interface FailureStatus {
   /** The failure; also the event's subject and the record's key. */
@@ -771,6 +789,16 @@ export interface Recovered {
   truncated?: boolean;
 }
 
+/** Where the refused record lies: the place that a producer was answered when it sent it. */
+export interface RefusedPlace {
+  /** The topic. */
+  topic: string;
+  /** The partition. */
+  partition: number;
+  /** The offset. */
+  offset: number;
+}
+
 /** What came of the rehearsal of a heal in shadow mode: everything of it but its effect. */
 export type RehearsalOutcome = "would_act" | "recovered" | "refused" | "put_off" | "not_healed" | "broken" | "not_rehearsed";
 
@@ -974,6 +1002,8 @@ export type WorkflowDependencyBindingV1Data = DependencyBinding;
 
 export type WorkflowDefinitionChangeV1Data = DefinitionChanged;
 
+export type WorkflowFailureRefusedV1Data = FailureRefused;
+
 export type WorkflowHeartbeatV1Data = Heartbeat;
 
 export interface WorkflowFailureV1 {
@@ -1106,6 +1136,19 @@ export interface WorkflowDefinitionChangeV1 {
   data: WorkflowDefinitionChangeV1Data;
 }
 
+export interface WorkflowFailureRefusedV1 {
+  specversion: "1.0";
+  id: string;
+  source: string;
+  type: "workflow.failure_refused.v1";
+  subject?: string;
+  time?: string;
+  datacontenttype?: string;
+  traceparent?: string;
+  tracestate?: string;
+  data: WorkflowFailureRefusedV1Data;
+}
+
 export interface WorkflowHeartbeatV1 {
   specversion: "1.0";
   id: string;
@@ -1130,4 +1173,5 @@ export type ContractEvent =
   | WorkflowBulkProgressV1
   | WorkflowDependencyBindingV1
   | WorkflowDefinitionChangeV1
+  | WorkflowFailureRefusedV1
   | WorkflowHeartbeatV1;

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, FormatChecker
 from pydantic import BaseModel
 
-from schemas import examples
+from schemas import examples, refused_examples
 from schemas.asset import AssetContext
 from schemas.bulk import BulkProgress
 from schemas.context import (
@@ -37,6 +37,7 @@ from schemas.documents import GENERATED, differences, write
 from schemas.envelope import Envelope, EnvelopeError, Form, encode, encode_binary, parse
 from schemas.events import SOURCE, status_event_id
 from schemas.failure import WorkflowFailure, decode_failure
+from schemas.failure_refused import FailureRefused
 from schemas.heal_result import BudgetWarning, Credits, FailureStatus, HealResult, PauseStatus
 from schemas.names import Code, CommandName, Effect, EngineType, FailureType, PoisonReason, Result, Status, StrategyName
 from schemas.record_size import record_size
@@ -53,6 +54,7 @@ ALL_EXAMPLES = (
     examples.bulk_progress(),
     examples.dependency_binding(),
     examples.definition_change(),
+    refused_examples.failure_refused(),
     *examples.commands(),
     examples.heartbeat(),
 )
@@ -64,6 +66,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "workflow.pause.v1": PauseStatus,
     "workflow.command_result.v1": CommandResult,
     "workflow.bulk_progress.v1": BulkProgress,
+    "workflow.failure_refused.v1": FailureRefused,
     "workflow.heartbeat.v1": Heartbeat,
 }
 GET = {"method": "get", "url": "https://a.example/x"}

@@ -393,7 +393,7 @@ def _claim(diagnosed: Diagnosed, sent_at: float, *, held: MicroAud = HOLD, probe
     )
 
 
-def _no_stranger(arrival: intake.Arrival) -> Message:
+def _no_stranger(arrival: intake.Arrival) -> Sequence[Message]:
     raise AssertionError(f"a stranger: {arrival.diagnosed.failure.org_id}")
 
 

@@ -123,7 +123,7 @@ async def take_in(
     owner: OwnerId,
     arrivals: Sequence[Arrival],
     letters: Sequence[Message],
-    refuse_stranger: Callable[[Arrival], Message],
+    refuse_stranger: Callable[[Arrival], Sequence[Message]],
     aside: Aside,  # noqa: ARG001 - nobody else locks an organisation here
 ) -> Taken:
     return await line.ask(lambda store: store.take_in(owner, arrivals, letters, refuse_stranger))

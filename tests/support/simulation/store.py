@@ -209,11 +209,12 @@ class ModelStore:
         owner: OwnerId,
         arrivals: Sequence[Arrival],
         letters: Sequence[Message],
-        refuse_stranger: Callable[[Arrival], Message],
+        refuse_stranger: Callable[[Arrival], Sequence[Message]],
     ) -> Taken:
         with self._transaction() as tables:
             here = [a for a in arrivals if a.diagnosed.failure.org_id in self.organisations]
-            strange = [refuse_stranger(a) for a in arrivals if a.diagnosed.failure.org_id not in self.organisations]
+            strangers = [a for a in arrivals if a.diagnosed.failure.org_id not in self.organisations]
+            strange = [m for a in strangers for m in refuse_stranger(a)]
             again = [a for a in here if a.diagnosed.failure.id in tables.failures]
             new = [a for a in here if a.diagnosed.failure.id not in tables.failures]
             for arrival in new:
