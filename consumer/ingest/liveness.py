@@ -107,6 +107,8 @@ class MemberLiveness:
         """Set by the source: the group did not take the last commit."""
         self.kafka_is_away = False
         """Whether Kafka did not answer a new client either when the member was last in doubt."""
+        self.kafka_silent_since: float | None = None
+        """Since when the brokers have not answered this member, or a new client; None while they answer."""
         self._clocks = {name: FaultTimer() for name in ("unassigned", "unread", "uncommitted")}
         self._clocks["unassigned"].since = time.monotonic()
         self._stalled: dict[Partition, tuple[int, float]] = {}
@@ -146,10 +148,19 @@ class MemberLiveness:
             self._stalled.clear()
             self._clocks["unread"].excuse(now)
         await self._check_clocks(member, now)
-        self._metrics.kafka_up.set(not (broken_off or self.kafka_is_away))
+        self._note_kafka(answers=not (broken_off or self.kafka_is_away))
         if now >= self._topic_due:
             self._topic_due = now + TOPIC_EVERY
             await member.look_at_topic(ASK_WITHIN)
+
+    def _note_kafka(self, *, answers: bool) -> None:
+        now = time.monotonic()
+        if answers and self.kafka_silent_since is not None:
+            log.info("kafka_answers_again", away_seconds=round(now - self.kafka_silent_since, 1))
+        if not answers and self.kafka_silent_since is None:
+            log.warning("kafka_does_not_answer")
+        self.kafka_silent_since = None if answers else self.kafka_silent_since or now
+        self._metrics.kafka_up.set(answers)
 
     async def _observe(self, member: Member) -> bool:
         """Update the position and end of each partition; returns False when the broker did not return an end offset."""

@@ -44,6 +44,8 @@ class Lease:
     died: Callable[[], None] = lambda: None
     """Called when another owner is newly known to be dead: its claims may be taken over."""
     permission: Permission = field(init=False)
+    database_away_since: float | None = field(default=None, init=False)
+    """Since when the database has not answered, on the monotonic clock; None while it answers."""
     _watch: OwnerWatch = field(init=False)
     _next_renewal: float = 0.0
     _known_dead: frozenset[OwnerId] = frozenset()
@@ -65,7 +67,7 @@ class Lease:
                 await self._renew()
                 await self._read_revoked()
             except TransientError as error:
-                self.metrics.database_up.set(0)
+                self._note_database(answers=False)
                 log.warning("no_lease_yet", error=str(error)[:300])
                 await wait_for_event(stop, FIRST_RETRY_DELAY)
             else:
@@ -80,7 +82,7 @@ class Lease:
                     await self._renew()
                 await self._read_revoked()
             except TransientError as error:
-                self.metrics.database_up.set(0)
+                self._note_database(answers=False)
                 log.warning("lease_not_renewed", error=str(error)[:300])
             left = READ_EVERY.total_seconds() - (time.monotonic() - started)
             await wait_for_event(ended, timedelta(seconds=max(0.05, left)))
@@ -100,7 +102,7 @@ class Lease:
         sent = Moment.now()
         async with _with_timeout():
             reading = await leases.read_leases(self.own_pool, self.me)
-        self.metrics.database_up.set(1)
+        self._note_database(answers=True)
         self.permission.read(sent, reading.revoked, reading.pauses)
         self._watch.look(reading.renewals, sent.monotonic, time.monotonic())
         dead = frozenset(self.dead)
@@ -108,6 +110,15 @@ class Lease:
             log.warning("owners_dead", owners=sorted(dead - self._known_dead))
             self.died()
         self._known_dead = dead
+
+    def _note_database(self, *, answers: bool) -> None:
+        if answers and self.database_away_since is not None:
+            log.info("database_answers_again", away_seconds=round(time.monotonic() - self.database_away_since, 1))
+        if answers:
+            self.database_away_since = None
+        elif self.database_away_since is None:
+            self.database_away_since = time.monotonic()
+        self.metrics.database_up.set(answers)
 
     async def permit(self, claim: Claim, seen_at: float) -> float:
         """Wait until an effect under a claim may start; returns when the claim was last known to be this process's own.

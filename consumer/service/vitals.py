@@ -35,7 +35,9 @@ class Vitals:
     def notes(self) -> tuple[str, ...]:
         """Return what is out of the ordinary, and no reason to send work elsewhere."""
         watch = self.consumer.source.watch
-        away: tuple[str, ...] = ("Kafka does not answer",) if watch.kafka_is_away else ()
+        away: tuple[str, ...] = ("Kafka does not answer",) if watch.kafka_silent_since is not None else ()
+        if self.consumer.stages.lease.database_away_since is not None:
+            away += ("PostgreSQL does not answer",)
         file = self.consumer.catalog_file
         if file is not None and file.fault is not None:
             away += ("the catalog's file is wrong, and an older one in force: the log names the line",)

@@ -1,6 +1,7 @@
 """Kafka or Postgres goes away and comes back, as servers of this test's own: the process stays, and nothing is lost."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
@@ -12,6 +13,7 @@ import httpx2
 import pytest
 from anyio.from_thread import BlockingPortal
 from pydantic import SecretStr
+from structlog.testing import capture_logs
 
 from consumer.api.app import create_api
 from consumer.api.server import serve
@@ -28,6 +30,9 @@ from consumer.store.pool import open_pool, transaction, translated
 from tests.support.faults.tcp_proxy import tcp_proxy
 from tests.support.patience import PATIENCE
 from tests.support.pipeline import SECOND, Running, Site, event, site, until
+
+NOTICED_WITHIN = 60.0
+"""Seconds from the beginning of an outage until metric, log and `/readyz` tell of it, at most."""
 
 
 def voice(org: object, name: str) -> dict[str, Any]:
@@ -127,9 +132,32 @@ async def test_while_postgres_is_away_nobody_is_restarted_and_then_it_goes_on(
             assert running.metric("shw_consumer_lag_records", partition="0") == 20, "what is read is not yet safe"
             assert running.metric("shw_intake_paused", reason="database") == 1
             assert running.metric("shw_database_up") == 0
+            assert "PostgreSQL does not answer" in (await status("/readyz"))[1]["notes"]
         await until(lambda: is_quiet(running, 21))
         await until(lambda: has_no_lag(running))
         await until(lambda: is_read_again(running))
+        assert (await status("/readyz"))[1]["notes"] == []
+
+
+async def test_an_outage_of_postgres_is_noted_within_a_minute_though_nothing_arrives(
+    away: tuple[Site, Postgres],
+) -> None:
+    place, server = away
+    async with place.consumer() as running, health_of(running) as status:
+        await until(lambda: is_read_again(running))
+        with capture_logs() as logs:
+            async with server.outage():
+                began = time.monotonic()
+                await until(lambda: _notes_are(status, ["PostgreSQL does not answer"]))
+                assert time.monotonic() - began < NOTICED_WITHIN
+                assert running.metric("shw_database_up") == 0
+            await until(lambda: _notes_are(status, []))
+        assert {"lease_not_renewed", "database_answers_again"} <= {one["event"] for one in logs}
+
+
+async def _notes_are(status: Callable[[str], Any], notes: list[str]) -> bool:
+    code, answer = await status("/readyz")
+    return bool((code, answer["notes"]) == (200, notes))
 
 
 async def is_read_again(running: Running) -> bool:
@@ -226,18 +254,28 @@ async def test_while_kafka_is_away_nobody_is_restarted_and_then_it_goes_on(
         async with place.consumer() as running, health_of(running) as status:
             await place.publish(voice(org, "before"))
             await running.settled(1)
-            async with own_kafka.outage():
-                for _ in range(120):
-                    code, answer = await status("/healthz")
-                    assert code == 200, answer
-                    assert (await status("/readyz"))[0] == 200
-                    await asyncio.wait_for(asyncio.shield(_after(0.1)), 5)
-                assert (await status("/readyz"))[1]["notes"] == ["Kafka does not answer"]
-                assert running.metric("shw_kafka_up") == 0
+            with capture_logs() as logs:
+                async with own_kafka.outage():
+                    began = time.monotonic()
+                    await until(lambda: _notes_are(status, ["Kafka does not answer"]))
+                    assert time.monotonic() - began < NOTICED_WITHIN
+                    assert running.metric("shw_kafka_up") == 0
+                    await _stays_healthy(status)
+            assert "kafka_does_not_answer" in {one["event"] for one in logs}
             await place.publish(voice(org, "after"))
             await running.settled(2)
             assert (await status("/healthz"))[0] == 200
             await until(lambda: answers_again(running))
+            await until(lambda: _notes_are(status, []))
+
+
+async def _stays_healthy(status: Callable[[str], Any]) -> None:
+    """Longer than each limit of a clock."""
+    for _ in range(70):
+        code, answer = await status("/healthz")
+        assert code == 200, answer
+        assert (await status("/readyz"))[0] == 200
+        await asyncio.wait_for(asyncio.shield(_after(0.1)), 5)
 
 
 async def answers_again(running: Running) -> bool:
