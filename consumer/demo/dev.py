@@ -121,7 +121,8 @@ async def _orders_come_in(place: Stage, inbound: Inbound) -> AsyncIterator[None]
 
 def _refuse_settings(environment: Mapping[str, str]) -> None:
     """Refuse to start under settings that would not count: development mode brings its own."""
-    if given := sorted(set(setting_names()) & environment.keys()):
+    known = setting_names()
+    if given := sorted({*known, *(f"{name}_FILE" for name in known)} & environment.keys()):
         raise ConfigError(
             f"{', '.join(given)} is set, and development mode makes its own settings. Unset it; a catalog of your own "
             "is given with CATALOG=my.yaml make dev."

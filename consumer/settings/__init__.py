@@ -2,7 +2,8 @@
 
 `sections.py` has a class for each section, with the reason for each default; `addresses.py` reads the addresses among
 them (the database, the brokers, the key set); `settings.py` reads them all, and sees that they fit together;
-`unknown.py` finds variables that look like settings and are none.
+`from_files.py` reads values from the files that
+variables name; `unknown.py` finds variables that look like settings and are none.
 Neighbours: `service/` and `cli/` read them, and pass each room its section.
 Invariant: what cannot be read is refused by its name, and no value is quoted.
 """
@@ -23,8 +24,8 @@ from consumer.settings.sections import (
     Seconds,
     Section,
 )
-from consumer.settings.settings import Settings, read_settings
-from consumer.settings.unknown import setting_names, unknown_variables
+from consumer.settings.settings import Settings, read_settings, setting_names
+from consumer.settings.unknown import unknown_variables
 
 __all__ = [
     "ApiSettings",

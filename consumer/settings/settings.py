@@ -1,14 +1,23 @@
 """All settings of the service together, and how they are read from the environment."""
 
+import os
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
 
 from consumer.errors import ConfigError
 from consumer.settings.commands import CommandSettings
+from consumer.settings.from_files import SUFFIX, values_in_files
 from consumer.settings.heartbeats import HeartbeatSettings
 from consumer.settings.sections import (
     ApiSettings,
@@ -23,14 +32,26 @@ from consumer.settings.sections import (
     Seconds,
 )
 
+PREFIX: Final = "SHW_"
+
+
+class _Environment(EnvSettingsSource):
+    """Reads settings from variables, and from the files that variables with `_FILE` behind a setting's name tell."""
+
+    def _load_env_vars(self) -> dict[str, str | None]:
+        found = values_in_files(os.environ, setting_names())
+        named = {f"{name}{SUFFIX}".lower() for name in found}
+        given = {name: value for name, value in super()._load_env_vars().items() if name.lower() not in named}
+        return given | {name.lower(): value for name, value in found.items()}
+
 
 class Settings(BaseSettings):
-    """All sections; an environment variable is named `SHW_<SECTION>__<NAME>`."""
+    """All sections; an environment variable is named `SHW_<SECTION>__<NAME>`, or with `_FILE` behind it."""
 
     model_config = SettingsConfigDict(
         frozen=True,
         extra="forbid",
-        env_prefix="SHW_",
+        env_prefix=PREFIX,
         env_nested_delimiter="__",
         validate_default=True,
         hide_input_in_errors=True,
@@ -54,6 +75,18 @@ class Settings(BaseSettings):
     drain: Seconds = timedelta(seconds=20)
     """Longest duration of a clean shutdown; set the pod's grace period at least 5 s above."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - as it is called
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - as it is called
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - as it is called
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read the environment, and the files that it names."""
+        return init_settings, _Environment(settings_cls)
 
     @property
     def deployment_name(self) -> str:
@@ -93,6 +126,18 @@ class Settings(BaseSettings):
         if self.intake.max_event_bytes > self.intake.max_bytes:
             raise ValueError("SHW_INTAKE__MAX_EVENT_BYTES must not be above SHW_INTAKE__MAX_BYTES")
         return self
+
+
+def setting_names() -> tuple[str, ...]:
+    """Return the names of all variables that the settings read."""
+    return tuple(_names(Settings, PREFIX))
+
+
+def _names(section: type[BaseModel], prefix: str) -> Iterator[str]:
+    for name, field in section.model_fields.items():
+        yield f"{prefix}{name.upper()}"
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from _names(field.annotation, f"{prefix}{name.upper()}__")
 
 
 def read_settings() -> Settings:

@@ -5,8 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from consumer.settings import unknown_variables
-from consumer.settings.unknown import setting_names
+from consumer.settings import setting_names, unknown_variables
 from tests.support.documented_role import dsn_as
 from tests.support.pipeline import Site, catalog, environment_of
 from tests.support.shw import Ran, shw

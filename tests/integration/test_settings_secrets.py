@@ -1,10 +1,12 @@
 """No setting that cannot be read is quoted: a password that was not escaped may be any part of its URL."""
 
+from pathlib import Path
+
 import pytest
 from pydantic import SecretStr, ValidationError
 
 from consumer.errors import ConfigError
-from consumer.settings import ApiSettings, KafkaSettings, PostgresSettings, read_settings
+from consumer.settings import ApiSettings, KafkaSettings, PostgresSettings, read_settings, unknown_variables
 from consumer.store.migrate import migrate
 from consumer.store.pool import open_pool
 from tests.support.shw import shw
@@ -120,3 +122,34 @@ def test_a_command_ends_with_one_line_that_quotes_nothing(command: str) -> None:
     assert (ran.code, ran.err.count("\n")) == (2, 1)
     assert SECRET not in ran.err + ran.out.decode()
     assert "SHW_POSTGRES__DSN" in ran.err
+
+
+def test_a_setting_may_lie_in_a_file_as_a_secret_is_mounted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    path = tmp_path / "dsn"
+    path.write_text(f"postgres://user:{SECRET}@host/db\n")
+    monkeypatch.setenv("SHW_POSTGRES__DSN_FILE", str(path))
+    monkeypatch.setenv("SHW_POSTGRES__POOL_SIZE", "7")
+    settings = read_settings()
+    assert settings.postgres.dsn.get_secret_value() == f"postgres://user:{SECRET}@host/db"
+    assert settings.postgres.pool_size == 7
+    assert unknown_variables({"SHW_POSTGRES__DSN_FILE": "", "SHW_POSTGRES__DNS_FILE": ""}).keys() == {
+        "SHW_POSTGRES__DNS_FILE"
+    }
+    monkeypatch.setenv("SHW_POSTGRES__DSN", "postgres://other@host/db")
+    with pytest.raises(ConfigError, match="SHW_POSTGRES__DSN and SHW_POSTGRES__DSN_FILE are both set"):
+        read_settings()
+
+
+@pytest.mark.parametrize(
+    ("content", "why"), [(None, "cannot be read"), (b"\xff" + SECRET.encode(), "no text"), (b"x" * 70_000, "larger")]
+)
+def test_a_file_that_holds_no_setting_is_refused_by_its_name_alone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: bytes | None, why: str
+) -> None:
+    path = tmp_path / "secret"
+    if content is not None:
+        path.write_bytes(content)
+    monkeypatch.setenv("SHW_API__JWT_SECRET_FILE", str(path))
+    with pytest.raises(ConfigError, match=f"SHW_API__JWT_SECRET_FILE: .*{why}") as refused:
+        read_settings()
+    assert SECRET not in whole(refused.value)
