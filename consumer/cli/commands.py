@@ -26,6 +26,7 @@ from consumer.cli.options import (
     Wide,
     end,
     header_of,
+    length_of,
     since_of,
     stdin,
 )
@@ -241,12 +242,13 @@ def drift(
 def heal(
     failure_id: FailureArgument,
     wait: Annotated[
-        float | None, typer.Option(min=0, metavar="SECONDS", help="Wait for the attempt and print it.")
+        str | None, typer.Option(metavar="SPAN", help="Wait so long for the attempt and print it: 30s, or seconds.")
     ] = None,
     did_not_happen: Annotated[
         bool, typer.Option("--did-not-happen", help="You looked: the call of unknown outcome had no effect.")
     ] = False,
     by: By = None,
+    as_json: AsJson = False,
 ) -> None:
     """Ask for a failure to be healed now, given up or not; one that needs a person only with --did-not-happen."""
     from consumer.cli.decisions import DID_NOT_HAPPEN, decide_failure
@@ -254,27 +256,28 @@ def heal(
     from consumer.model.decision import Decision
 
     if did_not_happen:
-        end(decide_failure(failure_id, Decision.DID_NOT_HAPPEN, reason=DID_NOT_HAPPEN, by=by))
+        end(decide_failure(failure_id, Decision.DID_NOT_HAPPEN, reason=DID_NOT_HAPPEN, by=by, as_json=as_json))
     if not did_not_happen or wait is not None:
-        end(heal(failure_id, wait=wait, by=by))
+        seconds = length_of("--wait", wait).total_seconds() if wait is not None else None
+        end(heal(failure_id, wait=seconds, by=by))
 
 
 @app.command()
-def give_up(failure_id: FailureArgument, reason: Reason, by: By = None) -> None:
+def give_up(failure_id: FailureArgument, reason: Reason, by: By = None, as_json: AsJson = False) -> None:
     """Close a failure that is not to be healed. A heal that is under way ends and is told, and changes nothing more."""
     from consumer.cli.decisions import decide_failure
     from consumer.model.decision import Decision
 
-    end(decide_failure(failure_id, Decision.GIVE_UP, reason=reason, by=by))
+    end(decide_failure(failure_id, Decision.GIVE_UP, reason=reason, by=by, as_json=as_json))
 
 
 @app.command()
-def resolve(failure_id: FailureArgument, reason: Reason, by: By = None) -> None:
+def resolve(failure_id: FailureArgument, reason: Reason, by: By = None, as_json: AsJson = False) -> None:
     """Close a failure whose call did happen, or that was mended by hand."""
     from consumer.cli.decisions import decide_failure
     from consumer.model.decision import Decision
 
-    end(decide_failure(failure_id, Decision.RESOLVE, reason=reason, by=by))
+    end(decide_failure(failure_id, Decision.RESOLVE, reason=reason, by=by, as_json=as_json))
 
 
 @app.command()

@@ -8,10 +8,11 @@ from typing import Final
 
 from consumer.cli.exits import ExitCode, say
 from consumer.cli.letter_choice import LetterFilter
-from consumer.cli.tables import print_json, print_rows
+from consumer.cli.tables import print_document, print_json, print_rows
 from consumer.kafka.dead_letters import Letter, LetterPosition, open_dead_letters
 from consumer.model import Json, JsonObject
 from consumer.redact import redact_json, redact_text
+from consumer.results.refusals import CURES
 from consumer.settings import read_settings
 from schemas.errors import EnvelopeError
 from schemas.json_text import load_json
@@ -34,8 +35,8 @@ def list_letters(choice: LetterFilter, *, limit: int, as_json: bool) -> None:
         say(f"The newest {len(found)} of {total}: --limit shows more.")
 
 
-def show_letter(place: LetterPosition, *, raw: bool) -> ExitCode:
-    """Print one dead letter, redacted; with `raw`, its bytes unchanged."""
+def show_letter(place: LetterPosition, *, raw: bool, as_json: bool) -> ExitCode:
+    """Print one dead letter, redacted, and what to do about it; with `raw`, its bytes unchanged."""
     letter = asyncio.run(_read_letter(place))
     if letter is None:
         say(f"No dead letter at {place}: `shw dlq list` shows what there is.")
@@ -45,7 +46,9 @@ def show_letter(place: LetterPosition, *, raw: bool) -> ExitCode:
         sys.stdout.buffer.write(letter.record.value or b"")
         sys.stdout.flush()
     else:
-        print_json(shown(letter))
+        print_document(shown(letter), as_json=as_json)
+        if letter.marks is not None:
+            say(f"What to do: {CURES[letter.marks.shw_dlq_reason]}.")
     return ExitCode.OK
 
 

@@ -8,6 +8,7 @@ from uuid import UUID
 from consumer.cli.database import open_database
 from consumer.cli.exits import ExitCode, say
 from consumer.cli.operator import login
+from consumer.cli.tables import print_json
 from consumer.errors import TransientError
 from consumer.model import FailureId
 from consumer.model.decision import STATUS_AFTER, Decision, DecisionRequest, DecisionResult
@@ -23,11 +24,16 @@ _LOCK_TIMEOUT: Final = "SET LOCAL lock_timeout = '5s'"
 DID_NOT_HAPPEN: Final = "a person looked at the other side: it did not happen"
 
 
-def decide_failure(failure_id: UUID, decision: Decision, *, reason: str, by: str | None) -> ExitCode:
-    """Record a decision, and print its outcome."""
+def decide_failure(
+    failure_id: UUID, decision: Decision, *, reason: str, by: str | None, as_json: bool = False
+) -> ExitCode:
+    """Record a decision, and print its outcome; as JSON on standard output, where that is asked for."""
     request = DecisionRequest(decision=decision, reason=reason, by=by or login())
     ruled = asyncio.run(_decide(FailureId(failure_id), request))
     ruling = ruled.ruling
+    if as_json:
+        told = {"failure_id": str(failure_id), "decision": decision.value, "result": ruling.value}
+        print_json(told | {"by": redact_words(request.by), "heal_under_way": ruled.revoked})
     say(_describe(failure_id, decision, ruling))
     if ruling is DecisionResult.DONE:
         say(f"Recorded as decided by {redact_words(request.by)}.")

@@ -17,6 +17,8 @@ from schemas.rfc3339 import parse_time
 
 TIMES: Final = "1h or 7d before now, 2026-11-29, 2026-11-29T03:00 (UTC), or RFC 3339"
 """The one grammar of times that lie in the past, for `--help`."""
+TIMES_AHEAD: Final = "1h or 7d from now on, 2026-11-29, 2026-11-29T03:00 (UTC), or RFC 3339"
+"""The same of times that lie ahead."""
 
 
 def _in_words(reason: str) -> str:
@@ -85,6 +87,7 @@ Wide = Annotated[
 ]
 """Of a command that prints a table; its parameter is not read, but told to the table as it is parsed."""
 
+_SECONDS: Final = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,6})?", re.ASCII)
 _SPAN: Final = re.compile(r"(?P<number>[0-9]{1,4})(?P<unit>[dhms])")
 _UNITS: Final = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
 _WITHOUT_ZONE: Final = re.compile(r"(?P<day>\d{4}-\d\d-\d\d)(?:[Tt ](?P<time>\d\d:\d\d(?::\d\d)?))?", re.ASCII)
@@ -128,11 +131,25 @@ def span_of(option: str, text: str) -> timedelta:
     return timedelta(**{_UNITS[span["unit"]]: int(span["number"])})
 
 
+def length_of(option: str, text: str) -> timedelta:
+    """Parse a length of time, zero included: a number of seconds as in a setting (`20`, `0.5`), or a span."""
+    if _SECONDS.fullmatch(text) is not None:
+        return timedelta(seconds=float(text))
+    return span_of(option, text)
+
+
 def since_of(text: str | None, option: str = "--since") -> datetime:
     """Parse a span (`7d`, `12h`, `30m`, `90s`) before now, or a time; the default is seven days."""
     if (span := _SPAN.fullmatch("7d" if text is None else text)) is None:
         return time_of(option, text or "", or_else="a span before now such as 12h or 7d")
     return datetime.now(UTC) - timedelta(**{_UNITS[span["unit"]]: int(span["number"])})
+
+
+def ahead_of(option: str, text: str) -> datetime:
+    """Parse a span (`7d`, `12h`, `30m`, `90s`) from now on, or a time."""
+    if _SPAN.fullmatch(text) is None:
+        return time_of(option, text, or_else="a span from now on such as 12h or 7d")
+    return datetime.now(UTC) + span_of(option, text)
 
 
 def place_of(make: Callable[..., Any], text: str) -> Any:  # noqa: ANN401

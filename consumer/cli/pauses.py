@@ -11,7 +11,7 @@ from uuid import UUID
 import typer
 
 from consumer.cli.exits import ExitCode, say
-from consumer.cli.options import AsJson, By, Reason, Wide, end, named, span_of, time_of
+from consumer.cli.options import TIMES_AHEAD, AsJson, By, Reason, Wide, ahead_of, end, named, span_of
 from schemas.names import FailureType, StrategyName
 
 if TYPE_CHECKING:
@@ -50,11 +50,13 @@ def pause_healing(  # noqa: PLR0913, PLR0917 - options, each by its name
     strategy: Strategy = None,
     dependency: Dependency = None,
     starts: Annotated[
-        str | None, typer.Option("--from", metavar="TIME", help="2026-11-29T03:00 (UTC), or RFC 3339. Default: now.")
+        str | None, typer.Option("--from", metavar="TIME", help=f"Begins then: {TIMES_AHEAD}. Default: now.")
     ] = None,
-    until: Annotated[str | None, typer.Option(metavar="TIME", help="Likewise. Default: until it is resumed.")] = None,
+    until: Annotated[
+        str | None, typer.Option(metavar="TIME", help=f"Ends then: {TIMES_AHEAD}. Default: once it is resumed.")
+    ] = None,
     lasts: Annotated[
-        str | None, typer.Option("--for", metavar="SPAN", help="In place of --until: 30m, 2h, 7d.")
+        str | None, typer.Option("--for", metavar="SPAN", help="In place of --until: 30m, 2h, 7d after it began.")
     ] = None,
     by: By = None,
 ) -> None:
@@ -64,8 +66,8 @@ def pause_healing(  # noqa: PLR0913, PLR0917 - options, each by its name
 
     if until is not None and lasts is not None:
         raise typer.BadParameter("--until and --for exclude each other")
-    starts_at = time_of("--from", starts) if starts is not None else None
-    ends_at = time_of("--until", until) if until is not None else None
+    starts_at = ahead_of("--from", starts) if starts is not None else None
+    ends_at = ahead_of("--until", until) if until is not None else None
     if lasts is not None:
         ends_at = (starts_at or datetime.now(UTC)) + span_of("--for", lasts)
     reach = _reach(org, workflow, failure_type, strategy, dependency, fleet=fleet)

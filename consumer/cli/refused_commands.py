@@ -2,14 +2,13 @@
 # --help must not wait for Kafka's client to be imported.
 # ruff: noqa: PLC0415
 
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 from uuid import UUID
 
 import typer
 
-from consumer.cli.options import TIMES, AsJson, Wide, end, place_of, since_of
+from consumer.cli.options import TIMES, AsJson, Wide, end, length_of, place_of, since_of
 from schemas.names import PoisonReason
 
 if TYPE_CHECKING:
@@ -55,12 +54,13 @@ def list_letters(
 def show_letter(
     place: Annotated[str, typer.Argument(metavar="PARTITION:OFFSET")],
     raw: Annotated[bool, typer.Option("--raw", help="The bytes as they are, secrets and all.")] = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Print a dead letter as JSON, without what looks like a secret."""
+    """Print a dead letter as JSON, without what looks like a secret; at a terminal in many lines, and what to do."""
     from consumer.cli.dead_letters import show_letter
     from consumer.kafka.dead_letters import LetterPosition
 
-    end(show_letter(place_of(LetterPosition, place), raw=raw))
+    end(show_letter(place_of(LetterPosition, place), raw=raw, as_json=as_json))
 
 
 @dlq.command("replay")
@@ -119,10 +119,10 @@ def show_intake(context: typer.Context, as_json: AsJson = False, _wide: Wide = F
 @intake.command("resume")
 def resume_intake(
     off_for: Annotated[
-        float, typer.Option("--off-for", min=0, metavar="SECONDS", help="Do not pause again for so long.")
-    ] = 0,
+        str, typer.Option("--off-for", metavar="SPAN", help="Do not pause again for so long: 1h, or seconds.")
+    ] = "0",
 ) -> None:
     """Let every consumer read again at once; it pauses again where the cause is still there, unless --off-for."""
     from consumer.cli.intake import resume_intake
 
-    end(resume_intake(timedelta(seconds=off_for)))
+    end(resume_intake(length_of("--off-for", off_for)))

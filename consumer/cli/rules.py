@@ -43,9 +43,9 @@ def list_rules(
 
 
 @rules.command("show")
-def show_rule(rule_id: RuleId) -> None:
+def show_rule(rule_id: RuleId, as_json: AsJson = False) -> None:
     """Print a rule, or a patch that may become one, as JSON: the patch, what it mends, and who decided what."""
-    end(asyncio.run(_show(rule_id)))
+    end(asyncio.run(_show(rule_id, as_json=as_json)))
 
 
 @rules.command("test")
@@ -90,16 +90,16 @@ async def _list(org: UUID | None, verified: int, *, as_json: bool) -> ExitCode:
     return ExitCode.OK
 
 
-async def _show(rule_id: UUID) -> ExitCode:
+async def _show(rule_id: UUID, *, as_json: bool) -> ExitCode:
     from consumer.cli.database import open_database
-    from consumer.cli.tables import print_json
+    from consumer.cli.tables import print_document
     from consumer.store.pool import transaction
 
     async with open_database() as pool, transaction(pool) as connection:
         found = await _find(connection, rule_id)
     if found is None:
         return _unknown(rule_id)
-    print_json(_document(*found))
+    print_document(_document(*found), as_json=as_json)
     return ExitCode.OK
 
 

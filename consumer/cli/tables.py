@@ -1,5 +1,6 @@
 """Output of commands: a table of one line a row at a terminal, lines into a pipe."""
 
+import json
 import re
 import shutil
 import sys
@@ -63,6 +64,15 @@ def age(moment: datetime, now: datetime) -> str:
 def print_json(value: object) -> None:
     """Print a value as one line of JSON."""
     sys.stdout.write(escape_json(to_json(value)).decode() + "\n")
+
+
+def print_document(value: object, *, as_json: bool) -> None:
+    """Print a value as JSON: at a terminal over many lines, for a person; into a pipe, or where asked to, as one."""
+    if as_json or not sys.stdout.isatty():
+        print_json(value)
+        return
+    text = json.dumps(json.loads(to_json(value)), indent=2, ensure_ascii=False)
+    sys.stdout.write("\n".join(escape_line(line) for line in text.splitlines()) + "\n")
 
 
 def plain(cell: object) -> str:

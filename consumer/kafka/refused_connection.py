@@ -1,6 +1,7 @@
 """Says in one line why a broker takes no connection: the client itself tells no more than that it has none."""
 
 import asyncio
+import socket
 import ssl
 from collections.abc import Sequence
 from typing import Final
@@ -72,6 +73,7 @@ _REFUSALS: Final[Sequence[tuple[type[Exception], str]]] = (
     ),
     (UnsupportedSaslMechanismError, "it does not offer {mechanism}: SHW_KAFKA__SASL_MECHANISM"),
     (IllegalSaslStateError, "it wants no sign-in there: SHW_KAFKA__SECURITY_PROTOCOL is {protocol}"),
+    (socket.gaierror, "no name server knows its name: SHW_KAFKA__BOOTSTRAP"),
     (ConnectionRefusedError, "nothing listens there: SHW_KAFKA__BOOTSTRAP"),
 )
 """What the client raises, and what it means; the first that fits."""

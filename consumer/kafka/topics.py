@@ -81,9 +81,7 @@ async def _wait_until_visible(admin: Any, names: frozenset[str], settings: Kafka
     deadline = time.monotonic() + _VISIBLE_WITHIN
     while missing := names - frozenset(await admin.list_topics()):
         if time.monotonic() > deadline:
-            raise ConfigError(
-                f"Kafka at {settings.bootstrap} created {', '.join(sorted(missing))} and does not show it."
-            )
+            raise NoAnswer(f"Kafka at {settings.bootstrap} created {', '.join(sorted(missing))} and does not show it.")
         await asyncio.sleep(0.05)
 
 
@@ -93,7 +91,7 @@ async def _create(admin: Any, topic: Any, settings: KafkaSettings) -> bool:  # n
     except TopicAlreadyExistsError:
         return False  # another process was quicker
     except UNANSWERED as error:
-        raise ConfigError(f"Kafka at {settings.bootstrap} did not create topic {topic.name}: {error}") from error
+        raise NoAnswer(f"Kafka at {settings.bootstrap} did not create topic {topic.name}: {error}") from error
     name, code, *text = response.topic_errors[0]
     if code not in (0, TopicAlreadyExistsError.errno):
         raise ConfigError(f"Kafka at {settings.bootstrap} did not create topic {name}: error {code} {text}")

@@ -67,8 +67,10 @@ async def test_a_decision_is_told_by_the_sweeper_s_next_round(embedded_place: Si
     failure = await place.db.fetchval(
         "INSERT INTO workflow_failures (org_id, workflow_name, failure_reason) VALUES ($1, 'w', 'r') RETURNING id", org
     )
-    ran = await _shw(place, "give-up", str(failure), "--reason", "enough")
+    ran = await _shw(place, "give-up", str(failure), "--reason", "enough", "--by", "Ann", "--json")
     assert ran.code == 0, ran.err
+    told = {"failure_id": str(failure), "decision": "give_up", "result": "done", "by": "Ann", "heal_under_way": False}
+    assert ran.json == [told]
     # No consumer runs, and none that sent it would: only what is left over is noticed.
     left = await place.db.fetch(
         "SELECT created_at <= clock_timestamp() - $1::interval FROM heal_outbox", LEFT_OVER_AFTER

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -216,9 +216,8 @@ async def test_paused_time_is_no_age_and_what_was_held_first_goes_first(embedded
 async def test_a_planned_pause_holds_from_its_start_on(embedded_place: Site) -> None:
     place, calls = embedded_place, Calls()
     org = await place.organisation()
-    tomorrow = (datetime.now(UTC) + timedelta(days=1)).isoformat()
     async with place.consumer(scripted(calls.once, Effect.KEYED, BEYOND_PATIENCE)) as running:
-        await _shw(place, "pause", "--fleet", "--reason", "a move", "--from", tomorrow, "--for", "2h")
+        await _shw(place, "pause", "--fleet", "--reason", "a move", "--from", "1d", "--for", "2h")
         await place.publish(event(org, "1", workflow_name="w"))
         await until(lambda: resolved(place, "w"))
         (pause,) = await pauses(place)
