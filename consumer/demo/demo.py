@@ -3,8 +3,8 @@
 import asyncio
 import secrets
 import sys
-from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
@@ -44,21 +44,22 @@ TOKEN_LIFE: Final = timedelta(hours=1)
 LOG_TAIL_LINES: Final = 15
 
 
-def run_demo(home: Path = HOME) -> int:
+def run_demo(home: Path = HOME, opened: Callable[[], AbstractAsyncContextManager[View]] = open_view) -> int:
     """Run the demo on the broker that BROKER names (kafka, auto, or by default embedded); its logs stay in `home`.
 
-    Returns 0 only when every check passed; 130 after Ctrl-C or SIGTERM, with nothing left running.
+    Returns 0 only when every check passed; 130 after Ctrl-C or SIGTERM, with nothing left running. It is shown by the
+    view that `opened` opens.
     """
-    return run_in_foreground(lambda: _demo(home))
+    return run_in_foreground(lambda: _demo(home, opened))
 
 
-async def _demo(home: Path) -> int:
+async def _demo(home: Path, opened: Callable[[], AbstractAsyncContextManager[View]]) -> int:
     logs = [home / name for name in LOGS]
     for log in logs:
         log.unlink(missing_ok=True)
     async with AsyncExitStack() as resources:
         place = await resources.enter_async_context(run_place(home))
-        view = await resources.enter_async_context(open_view())
+        view = await resources.enter_async_context(opened())
         inbound = await resources.enter_async_context(open_inbound(place.kafka, place.connection, place.organisations))
         story = await _run_scenario(place, view, inbound, logs)
         return await _check_results(place, view, story, logs)

@@ -32,8 +32,17 @@ _COLOURS: Final[Mapping[str, str]] = {
 _EVIDENCE_ON_A_LINE: Final = 110
 _LOG_WIDTH: Final = 200
 _DETAILS_OF_A_CHECK: Final = 10
-_ROOM_FOR_DISPOSITIONS: Final = 160
-_ROOM_FOR_STRATEGIES: Final = 150
+_ROOM_FOR_DISPOSITIONS: Final = 190
+_ROOM_FOR_STRATEGIES: Final = 180
+_ROOM_FOR_DIAGNOSES: Final = 130
+"""Columns of a terminal from which on the diagnosis and the attempts are told; below, the evidence has that room."""
+_ROOM_FOR_CODES: Final = 100
+NEXT: Final = (
+    ("make dev", "the same world, kept running"),
+    (".venv/bin/shw console --demo", "plans that wait for you, and each story"),
+    ("docs/your-own-service.md", "your own service, healed in five minutes"),
+)
+"""What to do after the demo: a command or a page, and what it brings."""
 
 
 class View:
@@ -73,6 +82,9 @@ class View:
             for detail in _first_details(check.details):
                 self._console.print(Text(f"         {detail}"), soft_wrap=True)
         self._console.print(Text(words), style="bold", soft_wrap=True)
+        self._console.print(Text("\nWhat to do next:"))
+        for what, why in NEXT:
+            self._console.print(Text.assemble(f"  {what:<31}", (why, "dim")), soft_wrap=True)
 
     @property
     def _elapsed(self) -> float:
@@ -82,7 +94,8 @@ class View:
         counts = _counts(look)
         caption = f"{counts} · {self._elapsed:.1f} s"
         table = Table(box=SIMPLE_HEAD, expand=True, pad_edge=False, caption=caption, caption_justify="left")
-        for column in ("failure", "diagnosis", *self._strategy("strategy"), "attempts", "result"):
+        of_attempt = *self._strategy("strategy"), *self._tries("attempts")
+        for column in ("failure", *self._diagnosis("diagnosis"), *of_attempt, "result"):
             table.add_column(column, no_wrap=True)
         table.add_column("evidence", ratio=1, no_wrap=True, overflow="ellipsis")
         for one in look.standings:
@@ -96,18 +109,18 @@ class View:
     def _drift_row(self, drift: DriftStanding) -> Iterator[Text]:
         status = "resolved" if drift.healed else "pending"
         yield Text(DRIFT_NAME)
-        yield Text(FailureType.INVALID_SCHEMA)
+        yield from map(Text, self._diagnosis(FailureType.INVALID_SCHEMA))
         yield from map(Text, self._strategy(StrategyName.SCHEMA_AUTOFIX))
-        yield Text("")
+        yield from map(Text, self._tries(""))
         yield Text.assemble((f"{drift.resolved} of {drift.failures} resolved", _COLOURS[status]))
         yield Text("; ".join(f"producer drift: {one.fix}" for one in drift.found))
 
     def _crowd_row(self, crowd: CrowdStanding) -> Iterator[Text]:
         status = "resolved" if crowd.healed else "pending"
         yield Text(NAME)
-        yield Text(self._diagnosis_cell(crowd))
+        yield from map(Text, self._diagnosis(self._diagnosis_cell(crowd)))
         yield from map(Text, self._strategy(StrategyName.AUTO_RETRY))
-        yield Text(f"<= {crowd.attempts}")
+        yield from map(Text, self._tries(f"<= {crowd.attempts}"))
         yield Text.assemble((f"{crowd.resolved:,} of {crowd.failures:,} resolved", _COLOURS[status]))
         yield Text("breaker open, one probe at a time" if crowd.is_open else "")
 
@@ -115,16 +128,25 @@ class View:
         """Return the strategy's cell; none on a terminal too narrow to leave room for the evidence."""
         return (name,) if self._console.width >= _ROOM_FOR_STRATEGIES else ()
 
+    def _diagnosis(self, said: str) -> tuple[str, ...]:
+        """Return the diagnosis' cell; likewise."""
+        return (said,) if self._console.width >= _ROOM_FOR_DIAGNOSES else ()
+
+    def _tries(self, said: str) -> tuple[str, ...]:
+        """Return the cell of the attempts; likewise."""
+        return (said,) if self._console.width >= _ROOM_FOR_DIAGNOSES else ()
+
     def _diagnosis_cell(self, one: DemoFailure | CrowdStanding) -> str:
         return _diagnosis(one) if self._console.width >= _ROOM_FOR_DISPOSITIONS else one.failure_type
 
     def _row(self, one: DemoFailure) -> Iterator[Text]:
         status = status_of(one)
         yield Text(one.name)
-        yield Text(self._diagnosis_cell(one))
+        yield from map(Text, self._diagnosis(self._diagnosis_cell(one)))
         yield from map(Text, self._strategy(one.strategy))
-        yield Text(str(one.attempts))
-        yield Text.assemble((status, _COLOURS.get(status, "")), f" {_code_or_result(one)}".rstrip())
+        yield from map(Text, self._tries(str(one.attempts)))
+        code = f" {_code_or_result(one)}".rstrip() if self._console.width >= _ROOM_FOR_CODES else ""
+        yield Text.assemble((status, _COLOURS.get(status, "")), code)
         yield Text(one.evidence)
 
 
