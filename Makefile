@@ -1,6 +1,6 @@
 # Everything lands in this checkout: packages in .venv, Kafka's jars in .local.
 .DEFAULT_GOAL := help
-.PHONY: help demo dev dev-reset test supabase s3 engines test-engines faults night check bench kafka migrate clean
+.PHONY: help demo dev dev-reset test supabase s3 kafkajs engines test-engines faults night check bench kafka migrate clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -38,6 +38,9 @@ supabase: $(READY) ## the integration tests on a server whose default privileges
 
 s3: ## install a real S3 server (versitygw, by Go) for the tests of media stores, which run on moto without it, 84 MB
 	@GOBIN="$(CURDIR)/.local/versitygw" go install github.com/versity/versitygw/cmd/versitygw@v1.8.0
+
+kafkajs: ## install kafkajs (npm) for the test of README's Node publisher, 1 MB
+	@npm install --silent --no-audit --no-fund --prefix .local/kafkajs kafkajs@2.2.4
 
 engines: $(READY) ## install Airflow (pip) and Conductor (Maven; runs on Java 21) for test-engines, 700 MB
 	@$(BIN)/python -m tests.support.worlds.engine_parts

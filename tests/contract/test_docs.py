@@ -3,6 +3,7 @@
 import ast
 import json
 import re
+import shlex
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -202,6 +203,7 @@ def test_every_file_that_is_named_is_there(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=_named)
 def test_every_variable_that_is_named_is_a_setting(page: Path) -> None:
     known = {variable for variable, _ in SETTINGS} | MADE_BY_TESTS_OR_MAKE
+    known |= {f"{variable}_FILE" for variable, _ in SETTINGS}
     assert set(re.findall(r"\bSHW_[A-Z_]*[A-Z]\b", page.read_text())) <= known
 
 
@@ -213,6 +215,31 @@ def test_every_command_that_is_named_exists(page: Path) -> None:
     for first, second in re.findall(r"(?<![\w/-])shw ([a-z][\w-]*)(?: ([a-z][\w-]*))?", code):
         name = f"shw {first} {second}" if f"shw {first}" in groups and second else f"shw {first}"
         assert name in COMMANDS or name in groups, name
+
+
+def _typed(block: str) -> Iterator[list[str]]:
+    """The words of each command line of `shw` in a shell block: to the pipe, the redirection or the next command."""
+    for line in re.sub(r"\\\n", " ", block).splitlines():
+        for found in re.finditer(r"(?:^|[|(;]|\s)((?:\.venv/bin/)?shw [a-z][^|;>)#]*)", line):
+            yield shlex.split(found[1].partition(" < ")[0])[1:]
+
+
+def _command_of(words: list[str]) -> tuple[Any, list[str]]:
+    command: Any = typer.main.get_command(app)
+    while words and words[0] in getattr(command, "commands", {}):
+        command, words = command.commands[words[0]], words[1:]
+    return command, words
+
+
+@pytest.mark.parametrize("page", PAGES, ids=_named)
+def test_every_command_line_on_a_page_is_taken(page: Path) -> None:
+    for block in (*_blocks(page.read_text(), "sh"), *_blocks(page.read_text(), "bash")):
+        for words in _typed(block):
+            command, given = _command_of(words)
+            taken = {option for one in command.params for option in one.opts} | {"--help"}
+            assert {word for word in given if word.startswith("--")} <= taken, words
+            needed = {one.opts[0] for one in command.params if one.required and one.opts[0].startswith("--")}
+            assert needed <= set(given), words
 
 
 @pytest.mark.parametrize("page", PAGES, ids=_named)

@@ -4,21 +4,28 @@ import asyncio
 import json
 import os
 import re
+import signal
 import subprocess
+from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from uuid import UUID, uuid4
 
+import asyncpg
 import httpx2
 import pytest
 from pydantic import SecretStr
 
 from consumer.heal.strategy import EffectGate, Task
+from consumer.local.broker import Broker
+from consumer.local.postgres import Postgres
+from consumer.local.server import free_ports
 from consumer.model import Healed, Outcome, Proof
 from schemas.names import Verdict
 from tests.support.api import api_of
 from tests.support.paths import ROOT
 from tests.support.patience import PATIENCE
-from tests.support.pipeline import Site, environment_of, event
+from tests.support.pipeline import Site, environment_of, event, until
 from tests.support.shw import SHW, Ran, environment, shw
 from tests.support.worlds.scripted import scripted
 
@@ -120,31 +127,85 @@ async def test_no_token_is_signed_without_the_secret_or_where_a_platform_signs_t
     assert "SHW_API__JWT_SECRET is not set" in ran.err
 
 
-async def test_what_operations_says_to_type_works_word_for_word(
-    embedded_place: Site, owned: dict[str, str], tmp_path: Path
+SERVICE = "shw_five_steps"
+"""Its role: roles are the whole server's, and other tests have the one that the page names."""
+
+
+def _typed(script: str, folder: Path, settings: dict[str, str]) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(
+        ["bash", "-eu", "-o", "pipefail", "-c", script],
+        env=environment(settings) | {"PATH": f"{Path(SHW).parent}:{os.environ['PATH']}"},
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+
+
+def _blocks(after: str) -> list[str]:
+    return re.findall(r"^```sh$\n(.*?)^```$", OPERATIONS.partition(after)[2], re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture
+async def empty_database(postgres: Postgres) -> AsyncIterator[str]:
+    """A database in which nothing was ever made, and which nobody but its owner knows."""
+    name = f"plain_{uuid4().hex[:12]}"
+    connection = await asyncpg.connect(postgres.dsn, timeout=PATIENCE)
+    await connection.execute(f"CREATE DATABASE {name}")
+    yield postgres.dsn_of(name)
+    await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    await connection.execute(f"DROP ROLE IF EXISTS {SERVICE}")
+    await connection.close()
+
+
+@pytest.mark.needs_tool("psql")
+async def test_five_steps_lead_from_a_plain_postgres_and_kafka_to_the_first_failure_word_for_word(
+    empty_database: str, embedded_broker: Broker, tmp_path: Path
 ) -> None:
-    section = OPERATIONS.partition("See that it works.")[2].partition("kcat:")[0]
-    founding, publishing = re.findall(r"^```sh$\n(.*?)^```$", section, re.DOTALL | re.MULTILINE)[:2]
+    installing, *_ = _blocks("**In five steps**")
+    founding, publishing, *_ = _blocks("See that it works.")
+    (tmp_path / "deploy").mkdir()
+    grants = (ROOT / "deploy" / "grants.sql").read_text().replace("shw_service", SERVICE)
+    (tmp_path / "deploy" / "grants.sql").write_text(grants)
+    where = empty_database.rpartition("@")[2]
+    page = installing.replace("127.0.0.1:9092", embedded_broker.bootstrap).replace("shw_service", SERVICE)
+    page = page.replace("postgres://postgres@127.0.0.1:5432/healing", empty_database)
+    page = page.replace("127.0.0.1:5432/healing", where)
+    given, run = page.split("shw run ")[0], "exec shw run"
+    port = free_ports(1)[0]
+    settings = {"SHW_API__PORT": str(port), "SHW_KAFKA__IDEMPOTENCE": str(embedded_broker.idempotence)}
+    service = _typed(f"{given}env > settings\n{run}", tmp_path, settings)
+    try:
+        async with httpx2.AsyncClient(trust_env=False) as client:
 
-    def typed(script: str, settings: dict[str, str]) -> list[str]:
-        path = f"{Path(SHW).parent}:{os.environ['PATH']}"
-        shell = ["bash", "-eu", "-o", "pipefail", "-c", script]
-        ran = subprocess.run(
-            shell,
-            env=environment(settings) | {"PATH": path},
-            cwd=tmp_path,
-            capture_output=True,
-            check=False,
-            timeout=PATIENCE,
-        )
-        assert ran.returncode == 0, ran.stderr.decode()
-        return ran.stdout.decode().split()
+            async def is_ready() -> bool:
+                assert service.poll() is None, service.communicate()[0].decode()
+                with suppress(httpx2.HTTPError):
+                    return (await client.get(f"http://127.0.0.1:{port}/readyz")).is_success
+                return False
 
-    org, user = typed(f"{founding}\necho $ORG $USER_ID", owned)[-2:]
-    given = f"ORG={org} USER_ID={user}\n{publishing}\necho $FAILURE_ID"
-    as_service = owned | {"SHW_POSTGRES__DSN": environment_of(embedded_place.settings)["SHW_POSTGRES__DSN"]}
-    async with embedded_place.consumer() as running:
-        failure_id = (await asyncio.to_thread(typed, given, as_service))[-1]
-        (row,) = (await running.settled(1)).values()
-    assert (str(row["id"]), row["status"], str(row["org_id"])) == (failure_id, "given_up", org)
-    assert b"orders.example.com" in shw("attempts", failure_id, settings=as_service).out
+            await until(is_ready)
+            had = dict(line.split("=", 1) for line in (tmp_path / "settings").read_text().splitlines() if "=" in line)
+            had = {name: said for name, said in had.items() if name.startswith("SHW_")}
+            founded = _typed(f"{founding}\necho $ORG $USER_ID", tmp_path, had | {"SHW_POSTGRES__DSN": empty_database})
+            org, user = (await asyncio.to_thread(founded.communicate))[0].decode().split()[-2:]
+            script = f"ORG={org} USER_ID={user}\n{publishing}\necho $FAILURE_ID $TOKEN"
+            published = _typed(script, tmp_path, had)
+            said = (await asyncio.to_thread(published.communicate))[0].decode()
+            assert published.returncode == 0, said
+            failure_id, token = said.split()[-2:]
+
+            async def is_told() -> bool:
+                answer = await client.get(
+                    f"http://127.0.0.1:{port}/api/healing/failures/{failure_id}",
+                    headers={"Authorization": f"Bearer {token}"},
+                )
+                return answer.is_success and answer.json()["status"] == "given_up"
+
+            await until(is_told)
+        service.terminate()
+        assert await asyncio.to_thread(service.wait, PATIENCE) == 0
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(service.pid, signal.SIGKILL)
+        service.communicate()

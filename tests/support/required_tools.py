@@ -11,6 +11,7 @@ PACKAGE_OF: Final = {
     **{name: name for name in ("chromium", "espeak-ng", "ffmpeg", "kcat", "pgbouncer", "prometheus", "sox")},
     "promtool": "prometheus",
     "postgres": "postgresql",
+    "psql": "postgresql-client",
 }
 _BESIDE_THE_PATH: Final = os.pathsep.join(map(str, sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)))
 """Where Debian keeps programs that it does not put on the path."""
