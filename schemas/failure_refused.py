@@ -1,6 +1,7 @@
 """The event of a refused failure event: tells its publisher what became a dead letter, why, and what to do."""
 
 from typing import Final
+from uuid import UUID
 
 from pydantic import Field
 
@@ -28,6 +29,9 @@ class FailureRefused(Published):
     )
     event_id: str | None = Field(
         default=None, description="The event's id; null where it has none, or none that can be read. Cut like `source`."
+    )
+    org_id: UUID | None = Field(
+        default=None, description="The organisation that its data claim; null where they claim none that can be read."
     )
     reason: PoisonReason = Field(description="Why it was refused.")
     message: str = Field(description="What was wrong, and where; secrets are taken out.")

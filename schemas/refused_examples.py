@@ -6,7 +6,7 @@ from uuid import UUID
 from schemas.dead_letter import RefusedRecord, dead_letter
 from schemas.envelope import Envelope
 from schemas.events import failure_refused_event
-from schemas.examples import NOON
+from schemas.examples import NOON, ORGANISATION
 from schemas.failure_refused import FailureRefused, RefusedPlace
 from schemas.names import PoisonReason
 
@@ -16,6 +16,7 @@ def failure_refused() -> Envelope:
     refused = FailureRefused(
         source="urn:example:orders",
         event_id="orders-8841",
+        org_id=ORGANISATION,
         reason=PoisonReason.WRONG_SHAPE,
         message="data.workflow_name is missing: send the name of the workflow",
         cure="mend what the message names (`shw check-event` tells before you publish); "

@@ -53,6 +53,7 @@ def refusal_message(
     refused = FailureRefused(
         source=source,
         event_id=redact_text(claimed.event_id)[:MAX_NAME] if claimed.event_id is not None else None,
+        org_id=claimed.org_id,
         reason=letter.reason,
         message=letter.message[:_MAX_MESSAGE],
         cure=CURES[letter.reason],

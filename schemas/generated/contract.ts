@@ -527,6 +527,8 @@ export interface FailureRefused {
   source: string;
   /** The event's id; null where it has none, or none that can be read. Cut like `source`. */
   event_id?: string | null;
+  /** The organisation that its data claim; null where they claim none that can be read. */
+  org_id?: string | null;
   /** Why it was refused. */
   reason: PoisonReason;
   /** What was wrong, and where; secrets are taken out. */

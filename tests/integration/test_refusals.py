@@ -88,6 +88,7 @@ async def test_each_refused_event_of_a_source_that_wants_it_is_told_and_no_other
     key, shape = told["shape"]
     assert (key, shape["subject"], shape["data"]["source"]) == (TOLD.encode(), TOLD, TOLD)
     assert told["elsewhere"][0] == b"urn:bound"
+    assert (shape["data"]["org_id"], told["binary"][1]["data"]["org_id"]) == (str(org), None)
     assert "workflow_name" in shape["data"]["message"]
     assert "publish the event again" in shape["data"]["cure"]
     assert shape["data"]["record"] == {"topic": place.settings.kafka.failures_topic, "partition": 0, "offset": 1}

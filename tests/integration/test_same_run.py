@@ -117,5 +117,5 @@ def _arrival(one: dict[str, Any], offset: int) -> Arrival:
     return Arrival(diagnosed=diagnosed, wants_slot=False, ended=None, waiter_in=timedelta(seconds=1))
 
 
-def _nobody(arrival: Arrival) -> Message:
+def _nobody(arrival: Arrival) -> Sequence[Message]:
     raise AssertionError(f"a stranger: {arrival.diagnosed.failure.org_id}")

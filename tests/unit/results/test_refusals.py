@@ -13,6 +13,7 @@ from consumer.results.refusals import CURES, MAX_NAME, refusal_message
 from schemas.names import PoisonReason
 
 OUTLET = Outlet(results_topic="results", dlq_topic="dlq", max_bytes=1_000_000)
+ORG = UUID(int=7)
 BARE = "urn:kafka:failures"
 
 
@@ -38,6 +39,14 @@ OF_ITSELF = ClaimedEvent(source="urn:a", event_id="e-1")
         (record(STRUCTURED, ("ce_id", b"\xff")), OF_ITSELF),
         (record(b'{"org_id": "o", "id": "of the data", "source": "of the data"}'), ClaimedEvent(source=BARE)),
         (record(b'{"specversion": "1.0", "id": 7, "source": ["urn:a"]}'), ClaimedEvent(source=BARE)),
+        (
+            record(json.dumps({"org_id": str(ORG), "context": 7}).encode()),
+            ClaimedEvent(source=BARE, org_id=ORG),
+        ),
+        (
+            record(json.dumps(EVENT | {"data": {"org_id": str(ORG)}}).encode()[:-1]),
+            ClaimedEvent(source="urn:a", event_id="e-1", org_id=ORG),
+        ),
         (record(b"not json"), ClaimedEvent(source=BARE)),
         (record(b"[" * 100_000), ClaimedEvent(source=BARE)),
         (record(None), ClaimedEvent(source=BARE)),
