@@ -48,6 +48,8 @@ class AssetWorld:
     """Generations that were charged, by key; under one key once."""
     served: Callable[[str, bytes | None], bytes | None] = lambda _, stands: stands
     """What users get at a path, in place of what stands there: a cache, or a lying one."""
+    answers: Callable[[Seen, Reply], Reply] = lambda _, right: right
+    """What the store and its cache answer once they have done right, in place of the right answer."""
     looks_to_done: int = 2
     jobs: dict[str, int] = field(default_factory=dict)
     job_end: dict[str, Any] = field(default_factory=dict)
@@ -91,7 +93,10 @@ class AssetWorld:
     def _result(self, _n: int, _seen: Seen) -> Reply:
         return self.makes[min(max(len(self.charged), 1), len(self.makes)) - 1]
 
-    def _stored(self, _n: int, seen: Seen) -> Reply:
+    def _stored(self, n: int, seen: Seen) -> Reply:
+        return self.answers(seen, self._right(n, seen))
+
+    def _right(self, _n: int, seen: Seen) -> Reply:
         path = seen.path.partition("?")[0].replace(CDN, STORE, 1)
         stands = self.files.get(path)
         if seen.method == "PUT":
