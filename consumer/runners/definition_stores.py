@@ -5,6 +5,8 @@ from consumer.runners.conductor.definitions import ConductorDefinitions
 from consumer.runners.conductor.engine import ConductorEngine
 from consumer.runners.contract import Runners
 from consumer.runners.definitions import DefinitionStore
+from consumer.runners.maos.definitions import MaosDefinitions
+from consumer.runners.maos.engine import MaosEngine
 from consumer.runners.registry import Registry, RegistryDefinitions
 
 
@@ -22,5 +24,7 @@ class ConfiguredDefinitions:
                 return None
             case ConductorEngine() as engine:
                 return ConductorDefinitions(engine)
+            case MaosEngine(keeps_definitions=True) as engine:
+                return MaosDefinitions(engine)
             case runner:
                 return RegistryDefinitions(self._registry, runner)

@@ -16,6 +16,7 @@ from consumer.model import Json, JsonObject
 from consumer.model.call import Ambiguous, EgressRefused, NotSent
 from consumer.runners.contract import LookFailed, OrderResult, Rejected, RunRef, RunState
 from consumer.workflows.definition import Definition, Invariant
+from consumer.workflows.runs import RecordedRun
 from schemas.names import Effect
 from schemas.value import value
 
@@ -62,6 +63,8 @@ class StoredDefinition:
     """In the store's own form, whole: what a rollback puts back."""
     version: str
     """Names this state of it: `replace` holds only for exactly this one."""
+    good_runs: tuple[RecordedRun, ...] | None = None
+    """The recorded good runs that it has beside; None for a store that keeps none: they are in the registry's table."""
 
 
 @value(frozen=True, slots=True, kw_only=True)

@@ -1,8 +1,8 @@
-"""Definition store of a registry of ours: versions are its rows, and runs are started by the workflow's engine."""
+"""Definition store of the registry's table: versions are its rows, and runs are started by the workflow's engine."""
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Protocol
+from typing import Final, Protocol
 from uuid import UUID
 
 from consumer.catalog import WorkflowPolicy
@@ -53,11 +53,23 @@ class Registry(Protocol):
         ...
 
 
-class RegistryDefinitions:
-    """Definitions of the registry, run by one engine, which takes a definition with the order to run it."""
+TABLE: Final = "deep_agent_workflows"
 
-    def __init__(self, registry: Registry, runner: Runner) -> None:
-        self._registry = registry
+
+def registered_config(document: object, where: str = TABLE) -> WorkflowConfig | str:
+    """Return what a registry has of a workflow, by its document or None, or why that cannot be used."""
+    if document is None:
+        return f"{where} has no definition of this workflow: register one, with a recorded good run"
+    try:
+        return WorkflowConfig.from_json(document)
+    except UnreadableDefinition as error:
+        return f"{where} has no readable definition of this workflow: {error}"
+
+
+class RunsOfRegistry:
+    """Runs of definitions in the registry's form, by one engine, which takes a definition with the order to run it."""
+
+    def __init__(self, runner: Runner) -> None:
         self._runner = runner
 
     def refusal(self, of: WorkflowRef, policy: WorkflowPolicy) -> str | None:
@@ -77,21 +89,6 @@ class RegistryDefinitions:
     def document_of(self, definition: Definition, before: StoredDefinition) -> JsonObject | str:
         """Return the registry's document with another definition; its recorded runs stay."""
         return {**before.document, "definition": definition.as_json()}
-
-    async def read(
-        self, of: WorkflowRef, policy: WorkflowPolicy, *, invariants: object = (), within: timedelta
-    ) -> StoredDefinition | LookFailed:
-        """Read the newest row."""
-        del policy, invariants, within
-        entry = await self._registry.entry(_org(of), of.workflow_name)
-        if entry is None:
-            return LookFailed(reason="deep_agent_workflows has no definition of this workflow")
-        try:
-            config = WorkflowConfig.from_json(entry.config)
-        except UnreadableDefinition as error:
-            reason = f"deep_agent_workflows has no readable definition of this workflow: {error}"
-            return LookFailed(reason=reason)
-        return StoredDefinition(definition=config.definition, document=config.as_json(), version=entry.version)
 
     async def start(
         self,
@@ -120,6 +117,30 @@ class RegistryDefinitions:
     async def end(self, run: RunRef, policy: WorkflowPolicy, *, key: str, within: timedelta) -> OrderResult:
         """Have the engine end the run."""
         return await self._runner.give(Terminate(run=run), policy, key=key, within=within)
+
+
+class RegistryDefinitions(RunsOfRegistry):
+    """Definitions of the registry's table."""
+
+    def __init__(self, registry: Registry, runner: Runner) -> None:
+        super().__init__(runner)
+        self._registry = registry
+
+    async def read(
+        self, of: WorkflowRef, policy: WorkflowPolicy, *, invariants: object = (), within: timedelta
+    ) -> StoredDefinition | LookFailed:
+        """Read the newest row."""
+        del policy, invariants, within
+        entry = await self._registry.entry(_org(of), of.workflow_name)
+        config = registered_config(None if entry is None else entry.config)
+        if entry is None or isinstance(config, str):
+            return LookFailed(reason=str(config))
+        return StoredDefinition(
+            definition=config.definition,
+            document=config.as_json(),
+            version=entry.version,
+            good_runs=config.good_runs,
+        )
 
     async def replace(
         self, of: WorkflowRef, new: NewVersion, policy: WorkflowPolicy, *, key: str, within: timedelta

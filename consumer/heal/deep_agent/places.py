@@ -16,8 +16,8 @@ from consumer.model import AttemptId, OrgId, Refused
 from consumer.model.definition_watch import DefinitionWatch
 from consumer.model.identity import uuid5_from_bytes
 from consumer.model.rewrite import Rewrite
-from consumer.runners.definitions import WorkflowRef
-from consumer.workflows.definition import UnreadableDefinition
+from consumer.runners.definitions import StoredDefinition, WorkflowRef
+from consumer.runners.registry import registered_config
 from consumer.workflows.runs import RecordedRun, WorkflowConfig
 from schemas.names import Code, Effect
 
@@ -27,12 +27,24 @@ ResultT = TypeVar("ResultT")
 async def config_of(tools: RewriteTools, org_id: OrgId, workflow_name: str) -> WorkflowConfig | str:
     """Return what the registry has of a workflow, or why that cannot be read."""
     entry = await tools.definitions.registry.entry(org_id, workflow_name)
-    if entry is None:
-        return "deep_agent_workflows has no definition of this workflow"
-    try:
-        return WorkflowConfig.from_json(entry.config)
-    except UnreadableDefinition as error:
-        return f"deep_agent_workflows has no readable definition of this workflow: {error}"
+    return registered_config(None if entry is None else entry.config)
+
+
+def in_force(config: WorkflowConfig | str, stored: StoredDefinition | None, good_runs: int) -> WorkflowConfig | str:
+    """Return the definition in force with its good runs, as its store has both, else as the registry's table has them.
+
+    Or why there is none, or too few good runs of it.
+    """
+    if stored is not None and stored.good_runs is not None:
+        config = WorkflowConfig(definition=stored.definition, good_runs=stored.good_runs)
+    elif stored is not None and not isinstance(config, str):
+        config = config.model_copy(update={"definition": stored.definition})
+    if isinstance(config, str) or len(config.good_runs) >= good_runs:
+        return config
+    return (
+        f"the registry has {len(config.good_runs)} recorded good runs of it, and {good_runs} are needed: nothing else "
+        "says what a patch must not change"
+    )
 
 
 def place_of(

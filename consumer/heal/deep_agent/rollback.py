@@ -22,8 +22,8 @@ from consumer.workflows.definition import Invariant
 ResultT = TypeVar("ResultT")
 
 
-class Permitted(Protocol):
-    """Makes a call that has an effect, once it may be made."""
+class EffectPermit(Protocol):
+    """Makes one call at a definition store, whatever that returns, once its effect may begin."""
 
     async def __call__(self, act: Callable[[], Awaitable[ResultT]]) -> ResultT:
         """Make the call."""
@@ -49,7 +49,7 @@ class DefinitionPlace:
 
 
 async def put_back(
-    place: DefinitionPlace, watch: DefinitionWatch, permitted: Permitted, *, key: str, within: timedelta
+    place: DefinitionPlace, watch: DefinitionWatch, permit: EffectPermit, *, key: str, within: timedelta
 ) -> DefinitionWatch | str:
     """Put back what stood before; returns the row as it is then, or why nobody knows yet.
 
@@ -63,7 +63,7 @@ async def put_back(
     if stored.definition.digest != watch.digest:
         return replace(watch, state=RewriteStage.SUPERSEDED)
     new = NewVersion(document=watch.before, replaces=stored.version)
-    result = await permitted(lambda: place.replace(new, key=key, within=within))
+    result = await permit(lambda: place.replace(new, key=key, within=within))
     match result:
         case Replaced(version=version):
             return replace(watch, state=RewriteStage.ROLLED_BACK, version=version)

@@ -21,7 +21,7 @@ from consumer.heal.deep_agent.changes.sending import go_on, submit, too_long
 from consumer.heal.deep_agent.changes.session import ChangeSession
 from consumer.heal.deep_agent.changes.state import ChangeState
 from consumer.heal.deep_agent.learning import NOTHING_LEARNT, LearntRules
-from consumer.heal.deep_agent.places import canary_of, config_of, kept_canary, place_of, put_watched_back
+from consumer.heal.deep_agent.places import canary_of, config_of, in_force, kept_canary, place_of, put_watched_back
 from consumer.heal.deep_agent.ports import NO_DEFINITIONS, Definitions, Rewrites
 from consumer.heal.deep_agent.proposing import RewriteSession, RewriteTools, propose, propose_by_rule, replayed
 from consumer.heal.deep_agent.state import CanaryState, RewriteState
@@ -261,20 +261,15 @@ class DeepAgent:
             raise TypeError("what is not forbidden has an agent")
         limits = rules.limits_of(policy.agent)
         config = await config_of(self._tools, failure.org_id, failure.workflow_name)
-        if isinstance(config, str) or isinstance(limits, str):
-            return Refused(code=Code.REFUSED, reason=config if isinstance(config, str) else str(limits))
+        if isinstance(limits, str):
+            return Refused(code=Code.REFUSED, reason=limits)
         place = place_of(self._tools, failure.org_id, failure.workflow_name, policy, config)
         stored = None if place is None else await place.read(min(CALL, gate.remaining()))
         if isinstance(stored, LookFailed):
             return _unread(stored)
-        if stored is not None:
-            config = config.model_copy(update={"definition": stored.definition})
-        if len(config.good_runs) < policy.agent.good_runs:
-            reason = (
-                f"the registry has {len(config.good_runs)} recorded good runs of it, and {policy.agent.good_runs} are "
-                "needed: nothing else says what a patch must not change"
-            )
-            return Refused(code=Code.REFUSED, reason=reason)
+        config = in_force(config, stored, policy.agent.good_runs)
+        if isinstance(config, str):
+            return Refused(code=Code.REFUSED, reason=config)
         past = await self._tools.rewrites.past(failure.org_id, fingerprint(failure, self.name))
         return RewriteSession(
             task=task,

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Final
 
-from pydantic import AwareDatetime, Field, TypeAdapter
+from pydantic import AwareDatetime, Field, JsonValue, TypeAdapter
 
 from consumer.runners.answers import ServerModel
 from consumer.runners.contract import LookFailed, Phase, RunState, StepPhase, StepState
@@ -73,6 +73,7 @@ class MaosRun(ServerModel):
 
 
 MAOS_RUN: Final = TypeAdapter(MaosRun)
+REGISTRY_ANSWER: Final = TypeAdapter(dict[str, JsonValue])
 
 
 def run_state(found: MaosRun, engines: Sequence[str], at: datetime | None) -> RunState | LookFailed:
