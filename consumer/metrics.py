@@ -26,6 +26,7 @@ from schemas.names import (
     Code,
     CommandName,
     CommandOutcome,
+    DiagnosisAnswerKind,
     Disposition,
     FailureType,
     PoisonReason,
@@ -620,6 +621,16 @@ class Metrics:
         self.rewrites = Children[RewriteAuthor, Counter](rewrites.labels)
         for author in RewriteAuthor:
             self.rewrites[author].inc(0)
+
+        answers = Counter(
+            "shw_agent_diagnoses",
+            "What a model said of failures that no rule knew. `refused` or `unanswered` moves: read `agent_diagnosed`.",
+            ["answer"],
+            registry=registry,
+        )
+        self.agent_diagnoses = Children[DiagnosisAnswerKind, Counter](answers.labels)
+        for kind in DiagnosisAnswerKind:
+            self.agent_diagnoses[kind].inc(0)
 
     def _create_flow(self, registry: CollectorRegistry) -> None:
         self._lag = Gauge(

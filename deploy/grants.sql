@@ -57,5 +57,6 @@ GRANT SELECT, INSERT ON intake_run_parent TO shw_service;
 GRANT SELECT, INSERT, UPDATE, DELETE ON heal_live_run TO shw_service;
 GRANT SELECT, INSERT, UPDATE, DELETE ON heal_beat_gap TO shw_service;
 GRANT SELECT, INSERT, UPDATE, DELETE ON heal_beat_partition TO shw_service;
+GRANT SELECT, INSERT, UPDATE ON heal_agent_diagnosis TO shw_service;
 GRANT EXECUTE ON FUNCTION shw_history() TO shw_service;
 GRANT EXECUTE ON FUNCTION shw_json_bytes(jsonb,bigint) TO shw_service;

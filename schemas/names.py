@@ -214,6 +214,15 @@ class RehearsalOutcome(StrEnum):
     NOT_REHEARSED = "not_rehearsed"  # too many at once, or its dependency is ill: only its plan is known
 
 
+class DiagnosisAnswerKind(StrEnum):
+    """What came of asking a model what is broken, where no rule knows."""
+
+    DIFFERS = "differs"  # it names a type: the failure goes on with that
+    AGREES = "agrees"  # it does not know either: the rules' diagnosis stands
+    REFUSED = "refused"  # its evidence does not stand in the text: its answer counts for nothing
+    UNANSWERED = "unanswered"  # nothing usable came, within its budget, its time and its tries
+
+
 class PauseState(StrEnum):
     """Where a pause stands."""
 

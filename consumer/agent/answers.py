@@ -4,6 +4,8 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from schemas.names import Disposition, FailureType
+
 Words: TypeAlias = Annotated[str, Field(max_length=2000)]
 Risk: TypeAlias = Literal["low", "medium", "high"]
 
@@ -55,6 +57,29 @@ class Criticised(AgentAnswer):
 
     verdict: Literal["accept", "object"]
     objections: Words = ""
+
+
+class Quoted(AgentAnswer):
+    """A piece of the failure, word for word."""
+
+    source: Annotated[str, Field(max_length=512)]
+    """`failure_reason`, or the JSON Pointer of a value in the context."""
+    text: Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class Recognised(AgentAnswer):
+    """What is broken, with the pieces of the failure that say so."""
+
+    failure_type: FailureType
+    disposition: Disposition
+    evidence: Annotated[tuple[Quoted, ...], Field(min_length=1, max_length=5)]
+    why: Words
+
+
+class NotRecognised(AgentAnswer):
+    """The failure does not say what is broken. That is an answer like any other."""
+
+    why: Words
 
 
 Proposal: TypeAlias = Patch | NeedInfo | GivesUp

@@ -21,24 +21,19 @@ from consumer.agent.answers import (
     Proposal,
     Understood,
 )
+from consumer.agent.conversation import Conversation, converse
 from consumer.agent.prompts import prompt
 from consumer.agent.toolbox import Toolbox, quoted
 from consumer.agent.wire import AgentStopped, Spending
 from consumer.catalog import AgentLimits
-from consumer.errors import ShwError
 from consumer.model import Json, JsonObject
 
 if TYPE_CHECKING:
     from pydantic_ai.models import Model
 
 State: TypeAlias = Literal["understand", "collect", "propose", "criticise"]
-_TOOLS_OF_ONE_TURN: Final = 4
 _TOLD: Final = 2000
 _SHOWN: Final = ("understand", "collect", "propose")
-
-
-class NoAnswerCame(AgentStopped):
-    """The model, or its provider, answers nothing that can be used."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,24 +157,14 @@ class AgentRun:
 
     async def _ask(self, state: State, answers: Sequence[type[AgentAnswer]], question: str) -> Any:  # noqa: ANN401
         """Hold one conversation; returns one of `answers`, raises AgentStopped where none comes."""
-        from pydantic_ai import Agent, UsageLimits  # noqa: PLC0415 - imported already, with the model
-
-        tools = self.toolbox.tools() if state in _SHOWN[1:] else ()
-        instructions = prompt(state) if state == "criticise" else f"{prompt('common')}\n{prompt(state)}"
-        agent: Agent[object, AgentAnswer] = Agent(
-            self.model, output_type=list(answers), instructions=instructions, tools=tools, retries=2
+        talk = Conversation(
+            instructions=prompt(state) if state == "criticise" else f"{prompt('common')}\n{prompt(state)}",
+            question=question,
+            answers=answers,
+            turns=self.limits.turns,
+            tools=self.toolbox.tools() if state in _SHOWN[1:] else (),
         )
-        limits = UsageLimits(request_limit=self.limits.turns, tool_calls_limit=self.limits.turns * _TOOLS_OF_ONE_TURN)
-        try:
-            return (await agent.run(question, usage_limits=limits)).output
-        except Exception as error:
-            # The library raises whatever a model's nonsense makes of it: that ends this run, and is no bug of ours.
-            # What our own transport raised is told as it is.
-            if isinstance(error, AgentStopped) or not (self.spending.stopped or _is_the_models(error)):
-                raise
-            if self.spending.stopped is not None:
-                raise self.spending.stopped from error
-            raise NoAnswerCame(f"the model gave no usable answer ({type(error).__name__})") from error
+        return await converse(self.model, self.spending, talk)
 
 
 def _names(refusals: Sequence[Json]) -> str:
@@ -192,14 +177,3 @@ def _names(refusals: Sequence[Json]) -> str:
         if isinstance(one, dict)
     ]
     return ", ".join(dict.fromkeys(rules)) or "no check is named"
-
-
-def _is_the_models(error: Exception) -> bool:
-    """Return whether an error comes of what a model, or its provider, answered.
-
-    The library parses an answer as it goes, and nonsense ends it with whatever Python raises there; what is ours has
-    types of its own, and what its caller did wrong one of the library's.
-    """
-    from pydantic_ai.exceptions import UserError  # noqa: PLC0415 - imported already, with the model
-
-    return not isinstance(error, UserError | ShwError | MemoryError)

@@ -11,6 +11,7 @@ from consumer.api.shown_plan import shown_plan
 from consumer.diagnose import diagnose
 from consumer.diagnose.spans import evidence_spans
 from consumer.model import JsonObject, in_aud
+from consumer.model.agent_diagnosis import AgentDiagnosis
 from consumer.model.pause import PAUSE_GATE
 from consumer.redact import redact_text
 from consumer.store.attempts import ReportedAttempt
@@ -112,11 +113,30 @@ def _diagnosis(failure: Mapping[str, Any], attempts: Sequence[Mapping[str, Any]]
         "disposition": story.state.disposition,
         "confidence": confidence if isinstance(confidence, int | float) else None,
         "readNow": not isinstance(kept, list),
+        "agent": _agent(story.agent),
         "evidence": [_evidence(one) for one in evidence],
         "spans": [
             {"start": one.start, "end": one.end, "rule": one.rule}
             for one in evidence_spans(failure["failureReason"], in_words)
         ],
+    }
+
+
+def _agent(asked: AgentDiagnosis | None) -> JsonObject | None:
+    """Render what a model says is broken, beside the rules: None where none was asked."""
+    if asked is None:
+        return None
+    told: JsonObject = {"model": asked.model, "asks": asked.asks, "tokens": asked.input_tokens + asked.output_tokens}
+    answer = asked.answer
+    if answer is None:
+        return {**told, "answer": None}
+    return {
+        **told,
+        "answer": answer.kind,
+        "failureType": answer.failure_type,
+        "disposition": answer.disposition,
+        "evidence": [{"source": one.source, "text": redact_text(one.text)} for one in answer.spans],
+        "reason": redact_text(answer.reason),
     }
 
 

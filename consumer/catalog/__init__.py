@@ -8,7 +8,7 @@ Invariant: what is not declared is not allowed, and an error is reported with it
 
 from consumer.catalog.access import Host, Secret, Source
 from consumer.catalog.actions import ActionLook, DeclaredAction
-from consumer.catalog.agent import AgentLimits, AgentModel
+from consumer.catalog.agent import AgentDiagnosisLimits, AgentLimits, AgentModel
 from consumer.catalog.approval import ApprovalRules
 from consumer.catalog.auto_regenerate import AutoRegenerateLimits
 from consumer.catalog.change_request import ChangeCall, ChangeRequest, MergedLook
@@ -36,6 +36,7 @@ from consumer.catalog.topics import DeclaredTopic, ForeignFormat
 __all__ = [
     "ActionLook",
     "Again",
+    "AgentDiagnosisLimits",
     "AgentLimits",
     "AgentModel",
     "AirflowRunner",

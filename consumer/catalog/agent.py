@@ -37,6 +37,13 @@ class AgentTokens(Declared):
     """For the whole deployment, in a day."""
 
 
+def check_order(tokens: AgentTokens) -> None:
+    """Refuse a narrow budget above a wide one; raises its contradiction with its path."""
+    for narrow, wide in pairwise(("failure", "workflow", "organisation", "day")):
+        if getattr(tokens, narrow) > getattr(tokens, wide):
+            fault(f"more than `{wide}` has: it could never be used", "tokens", narrow)
+
+
 class AgentModel(Declared):
     """A model behind OpenAI's wire (`POST {api}/chat/completions`), whoever serves it, and its budget."""
 
@@ -58,11 +65,7 @@ class AgentModel(Declared):
 
     @model_validator(mode="after")
     def _check_order(self) -> Self:
-        tokens = self.tokens
-        named = ("failure", "workflow", "organisation", "day")
-        for narrow, wide in pairwise(named):
-            if getattr(tokens, narrow) > getattr(tokens, wide):
-                fault(f"more than `{wide}` has: it could never be used", "tokens", narrow)
+        check_order(self.tokens)
         return self
 
     @property
@@ -81,6 +84,32 @@ class AgentModel(Declared):
         return TokenPrice(input=micro_aud(self.price.input_aud), output=micro_aud(self.price.output_aud))
 
 
+class DiagnosisTokens(AgentTokens):
+    """The most tokens for diagnoses: a budget of its own, of which no rewrite takes anything."""
+
+    failure: Tokens = 40_000
+    workflow: Tokens = 400_000
+    organisation: Tokens = 1_000_000
+    day: Tokens = 4_000_000
+
+
+class AgentDiagnosisLimits(Declared):
+    """When a model is asked what is broken, with `diagnose: agent`, and how much it may use for that."""
+
+    least_confidence: Annotated[float, Field(gt=0, le=1)] = 0.6
+    """It is asked where the rules know no type, and are less sure than this."""
+    tokens: DiagnosisTokens = DiagnosisTokens()
+    allowance_aud: Annotated[Decimal, Field(ge=0, le=1_000_000)] = Decimal("0.02")
+    """The most that one diagnosis may cost; an organisation whose wallet has less is not asked about."""
+    longest: Annotated[timedelta, Field(ge=timedelta(seconds=1), le=timedelta(minutes=5))] = timedelta(minutes=1)
+    """Wall clock of one diagnosis, all calls together."""
+
+    @model_validator(mode="after")
+    def _check_order(self) -> Self:
+        check_order(self.tokens)
+        return self
+
+
 class AgentLimits(AgentModel):
     """The agent that rewrites an entry's workflows: its model, and when it has to have come to an end."""
 
@@ -96,6 +125,8 @@ class AgentLimits(AgentModel):
     """Wall clock of one attempt, all calls together."""
     canary: Annotated[timedelta, Field(ge=timedelta(seconds=1), le=timedelta(hours=12))] = timedelta(minutes=30)
     """How long one run of an approved definition may take before it counts as failed, and is ended."""
+    diagnosis: AgentDiagnosisLimits = AgentDiagnosisLimits()
+    """Of an entry with `diagnose: agent`."""
     change_request: ChangeRequest | None = None
     """Where what was approved goes, for workflows that are code; none: a person is handed the patch."""
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 from decimal import Decimal
 from fnmatch import fnmatchcase
 from functools import cached_property
-from typing import Annotated, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, PrivateAttr, model_validator
 
@@ -88,6 +88,8 @@ class WorkflowPolicy(Declared):
     heartbeats: HeartbeatRules = HeartbeatRules()
     """How long its runs may be silent, where they send heartbeats."""
     auto_regenerate: AutoRegenerateLimits = AutoRegenerateLimits()
+    diagnose: Literal["rules", "agent"] = "rules"
+    """What says what is broken: the rules; or, where they know no type, the model of `agent` after them."""
     agent: AgentLimits | None = None
     """The model that may propose another definition of it; none by default: then no workflow is rewritten."""
     allowance_aud: Decimal = Decimal("0.05")
@@ -148,8 +150,11 @@ class WorkflowPolicy(Declared):
         actions = {name: one.model_dump(mode="json") for name, one in self._actions.items()}
         accounts = {name: one.model_dump(mode="json") for name, one in self._accounts.items()}
         besides = {"replaceable": replaceable, "actions": actions, "accounts": accounts}
-        # An entry without accounts keeps the digest that it had: plans that wait for an answer stay the same.
-        own = self.model_dump(mode="json", exclude=None if self.billing else {"billing"})
+        # An entry without what came later keeps the digest that it had: plans that wait for an answer stay the same.
+        later: dict[str, Any] = {} if self.billing else {"billing": True}
+        if self.diagnose == "rules":
+            later |= {"diagnose": True, "agent": {"diagnosis": True}}
+        own = self.model_dump(mode="json", exclude=later)
         return digest(own | {name: one for name, one in besides.items() if one})
 
     def limits_of(self, rung: RungName) -> RungLimits:
@@ -168,6 +173,8 @@ class WorkflowPolicy(Declared):
     @model_validator(mode="after")
     def _check_contradictions(self) -> Self:
         contradictions(self.ladders, self.rungs, self.strategies, self.attempts)
+        if self.diagnose == "agent" and self.agent is None:
+            fault("the entry has no `agent:`, so no model could be asked: declare one", "diagnose")
         for place, strategy in enumerate(self.members):
             if self.strategies is not None and strategy not in self.strategies:
                 fault(f"{strategy} is not among the entry's `strategies`", "members", place)

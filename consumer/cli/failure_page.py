@@ -76,6 +76,19 @@ def _diagnosis(shown: dict[str, Any]) -> Iterator[str]:
     yield from _field("diagnosis", what)
     for proof in diagnosis["evidence"]:
         yield from _field("", "- " + ", ".join(f"{name}: {part}" for name, part in proof.items() if part is not None))
+    yield from _agent_says(shown["agent_diagnosis"])
+
+
+def _agent_says(said: dict[str, Any] | None) -> Iterator[str]:
+    if said is None:
+        return
+    if said["answer"] is None:
+        yield from _field("a model", "is being asked what is broken")
+        return
+    what = f"{said['failure_type']}, {said['disposition']}; " if said["answer"] in {"differs", "agrees"} else ""
+    yield from _field("a model", f"{said['answer']}: {what}{said['reason']}")
+    for span in said["evidence"]:
+        yield from _field("", f"- {span['source']}: {span['detail']}")
 
 
 def _plan(shown: dict[str, Any]) -> Iterator[str]:

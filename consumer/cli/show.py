@@ -144,7 +144,7 @@ def _what_came_in(failure: "Failure | None") -> "JsonObject":
     from consumer.redact import redact_json
 
     if failure is None:
-        return {"too_large": True, "request": None, "context": {}, "diagnosis": None}
+        return {"too_large": True, "request": None, "context": {}, "diagnosis": None, "agent_diagnosis": None}
     told: JsonObject = {
         "org_id": str(failure.org_id),
         "workflow_name": failure.workflow_name,
@@ -162,7 +162,20 @@ def _what_came_in(failure: "Failure | None") -> "JsonObject":
         "request": context.pop("request", None),
         "context": context,
         "diagnosis": diagnosis,
+        "agent_diagnosis": _agent_says(failure),
     }
+
+
+def _agent_says(failure: "Failure") -> "JsonObject | None":
+    """Return what a model says is broken, beside the rules' diagnosis; None where none was asked."""
+    from consumer.redact import redact_json
+
+    asked = failure.agent_diagnosis
+    if asked is None:
+        return None
+    answer = {"answer": None} if asked.answer is None else asked.answer.described
+    clean: Any = redact_json({**answer})[0]
+    return {**clean, "model": asked.model, "asks": asked.asks, "tokens": asked.input_tokens + asked.output_tokens}
 
 
 async def _planned(stored: _Stored) -> "JsonObject":
@@ -171,7 +184,7 @@ async def _planned(stored: _Stored) -> "JsonObject":
 
     from consumer.analysis.explained_plan import plan_as_json, rung_as_json
     from consumer.catalog import Catalogs
-    from consumer.diagnose import diagnose
+    from consumer.diagnose.agent_evidence import diagnosis_of
     from consumer.errors import ConfigError
     from consumer.plan.planner import Planner
     from consumer.redact import redact_json
@@ -187,7 +200,7 @@ async def _planned(stored: _Stored) -> "JsonObject":
     except ConfigError as error:
         return none | {"no_plan": str(error)}
     failure, now = stored.failure, datetime.now(UTC)
-    diagnosis = diagnose(failure.failure_reason, failure.context)
+    diagnosis = diagnosis_of(failure)
     async with installed_strategies(Catalogs(catalog), connections=1) as strategies:
         planner = Planner(rungs=strategies, catalog=catalog)
         plan, ladder = planner.plan(failure, diagnosis, now), planner.rungs_for(failure, diagnosis, now)

@@ -5,6 +5,7 @@ from dataclasses import field, replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from consumer.model.agent_diagnosis import AgentDiagnosis, DiagnosisAnswer
 from consumer.model.approval import Approval
 from consumer.model.identity import AttemptId, FailureId, JsonObject, OrgId
 from schemas.names import Budget, Disposition, FailureType, PoisonReason
@@ -146,6 +147,8 @@ class Failure:
 
     paused_for: timedelta = timedelta(0)
     """How long pauses have held it, up to when it was read."""
+    agent_diagnosis: AgentDiagnosis | None = None
+    """What a model says is broken, or that it is being asked; None where none was asked."""
 
     def age(self, now: datetime) -> timedelta:
         """Return the time since it was detected; a time in the future is the publisher's mistake, and counts as now."""
@@ -194,3 +197,20 @@ class Diagnosis:
     """The wait that the failing side asked for, counted from when it failed."""
     until: datetime | None = None
     """The moment that the failing side asked to wait for."""
+    agent: DiagnosisAnswer | None = None
+    """What a model that was asked says, where no rule knows the type; None where none was."""
+    rules: "Diagnosis | None" = None
+    """What the rules alone say, where the model's answer stands in their place."""
+
+    @property
+    def agent_beside_rules(self) -> JsonObject:
+        """What a model says, and the rules beside it, in the form that attempts and events hold; empty without one."""
+        if self.agent is None:
+            return {}
+        rules = self if self.rules is None else self.rules
+        told: JsonObject = {
+            "failure_type": rules.failure_type,
+            "disposition": rules.disposition,
+            "confidence": rules.confidence,
+        }
+        return {"agent_diagnosis": {**self.agent.described, "rules": told}}

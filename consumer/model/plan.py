@@ -217,6 +217,8 @@ class Diagnosed:
     plan: Plan
     draw: int = 0
     """Random draw that makes its attempt's id differ from any other of the same step, even in a lost history."""
+    asks_agent: bool = False
+    """A model is asked what is broken before anything is done by this plan."""
 
     @property
     def heal(self) -> Heal:
@@ -235,6 +237,11 @@ class Diagnosed:
     def unrehearsed(self) -> tuple[Heal, ...]:
         """Those of them that have yet to be rehearsed."""
         return tuple(one for one in self.would_heal if one.rehearsal is None)
+
+    @property
+    def is_preliminary(self) -> bool:
+        """Whether RESUME does something first, after which it is planned anew or goes on: it asks, or rehearses."""
+        return self.asks_agent or bool(self.unrehearsed)
 
     @property
     def attempt_id(self) -> AttemptId:

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from consumer.catalog import Catalog
-from consumer.diagnose.diagnosis import diagnose
+from consumer.diagnose.agent_evidence import diagnosis_of
 from consumer.heal.strategy import Strategies, TakesChanges
 from consumer.model import Ask, Failure, Heal, JsonObject, Refuse
 from consumer.model.approval import ApprovalState, ChangedPlan
@@ -28,9 +28,7 @@ async def change_plan(
         return "the changes hold a secret: use secret://NAME in the catalog's headers"
     # As it would be planned now: what was denied stays so, and nothing is approved yet.
     changed = with_changes(replace(failure, approval=replace(asked, state=ApprovalState.DENIED)), changes)
-    plan = Planner(rungs=strategies, catalog=catalog).plan(
-        changed, diagnose(failure.failure_reason, changed.context), now
-    )
+    plan = Planner(rungs=strategies, catalog=catalog).plan(changed, diagnosis_of(changed), now)
     heal = plan.heal if isinstance(plan, Ask) else plan
     if not isinstance(heal, Heal) or heal.rung != asked.strategy:
         return plan.reason if isinstance(plan, Refuse) else f"with the changes {plan.strategy} would not act now"

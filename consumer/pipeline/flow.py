@@ -6,6 +6,7 @@
 
 READ      decode, diagnose and plan the records of a poll: nothing is stored yet
 TAKE      one transaction makes the batch durable, and claims as many heals as have slots
+ASK       a model what is broken, where the catalog says so and no rule knows; RESUME has it asked before the rest
 REHEARSE  what a strategy in shadow mode would do, up to its effect; RESUME has it done before the rest
 HEAL      each claimed failure runs one strategy behind its effect gate
 SUSPEND   a heal that waits for another system leaves its process; RESUME goes on with it when it is due
@@ -32,6 +33,7 @@ from consumer.model import Diagnosed, Failure, FailureId, OwnerId, Record
 from consumer.model.batch import Batch, Claimed, HeldBack
 from consumer.ownership.clock import Clock
 from consumer.ownership.lease import Lease
+from consumer.pipeline.agent_diagnoses import AgentDiagnoses, Then
 from consumer.pipeline.healing import HealTasks
 from consumer.pipeline.intake import Intake
 from consumer.pipeline.publish import Publisher
@@ -85,6 +87,18 @@ class Pipeline:
             lease=stages.lease,
             clock=stages.clock,
             outlet=stages.outlet,
+            metrics=stages.metrics,
+            tasks=heals,
+        )
+        self._agent_diagnoses = AgentDiagnoses(
+            pool=stages.pool,
+            me=stages.owner,
+            reading=stages.reading,
+            strategies=stages.strategies,
+            catalogs=stages.catalogs,
+            dependencies=stages.dependencies,
+            permission=stages.lease.permission,
+            clock=stages.clock,
             metrics=stages.metrics,
             tasks=heals,
         )
@@ -156,10 +170,17 @@ class Pipeline:
         """Continue a claim whose owner is dead, or never got the answer to the claim's commit."""
         self._healing.inherit(inherited, sent_at)
 
-    @property
-    def rehearsals(self) -> Rehearsals:
-        """What is rehearsed of strategies in shadow mode."""
-        return self._rehearsals
+    def prepare(self, diagnosed: Diagnosed, then: Then) -> None:
+        """Do first what a preliminary plan needs, a model asked or a heal rehearsed, and hand it to `then`."""
+        if diagnosed.asks_agent:
+            self._agent_diagnoses.begin(diagnosed, then)
+        else:
+            self._rehearsals.begin(diagnosed, then)
+
+    async def look_after_prepared(self) -> None:
+        """End what dead processes were asking, and look whether failures left to shadow heals have recovered."""
+        await self._agent_diagnoses.end_left()
+        await self._rehearsals.look_again()
 
     def use_catalog(self, catalog: Catalog) -> None:
         """Read, plan and heal under another catalog from now on; existing plans finish under their own catalog."""
@@ -174,3 +195,4 @@ class Pipeline:
         """Cancel the running heals; their claims stand, and are taken over."""
         self._healing.cancel()
         self._rehearsals.cancel()
+        self._agent_diagnoses.cancel()

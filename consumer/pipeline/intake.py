@@ -93,7 +93,7 @@ class Intake:
         startable = [
             diagnosed.failure
             for diagnosed, _ in looked_at
-            if isinstance(diagnosed.plan, Heal) and diagnosed.failure.id not in gates and not diagnosed.unrehearsed
+            if isinstance(diagnosed.plan, Heal) and diagnosed.failure.id not in gates and not diagnosed.is_preliminary
         ]
         with self._metrics.timed(LoopPhase.SLOTS):
             turns = await self._live.wait_to_admit(
@@ -110,7 +110,7 @@ class Intake:
             gate = gates.get(failure_id)
             arrivals.append((self._arrival(diagnosed, gate, batch.now, give_up, wants_slot=gets_one), record))
         received = await self._store([*arrivals, *part.letters], batch.now, retaking=retaking)
-        if any(diagnosed.unrehearsed for diagnosed, _ in part.accepted):
+        if any(diagnosed.is_preliminary for diagnosed, _ in part.accepted):
             self._wake()
         if received.conflicting:
             received += await self._store_apart(part, received.conflicting, give_up, retaking=retaking)
@@ -139,8 +139,8 @@ class Intake:
         self, diagnosed: Diagnosed, waits_on: str | None, now: datetime, give_up: GiveUp, *, wants_slot: bool
     ) -> Arrival:
         plan, ended = diagnosed.plan, None
-        if diagnosed.unrehearsed:
-            waits_on, wants_slot = None, False  # RESUME has it rehearsed first
+        if diagnosed.is_preliminary:
+            waits_on, wants_slot = None, False  # RESUME has a model asked, or it rehearsed, first
         elif not isinstance(plan, Heal):
             diagnosed, ended = end_unclaimed_plan(diagnosed, plan, now, self._letters.outlet, give_up)
         return Arrival(

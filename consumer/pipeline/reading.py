@@ -10,6 +10,7 @@ from typing import Final, TypeAlias, TypeVar
 import structlog
 
 from consumer.catalog import Catalog
+from consumer.diagnose.agent_evidence import with_agent
 from consumer.diagnose.diagnosis import diagnose
 from consumer.errors import NoWorkerFree, NoWorkerStarts
 from consumer.event_loop import BackOff, yielding_to_loop
@@ -21,6 +22,7 @@ from consumer.model import DeadLetter, Diagnosed, Diagnosis, Failure, FailureId,
 from consumer.model.batch import Batch
 from consumer.model.binding import NO_BINDINGS, Bindings
 from consumer.ownership.clock import Clock
+from consumer.plan.agent_question import asks_agent
 from consumer.plan.approval import as_approved
 from consumer.plan.planner import NO_BRAKES, FleetState, Planner
 from schemas.names import Code, PoisonReason
@@ -149,13 +151,14 @@ class Reading:
         """Diagnose a failure where that has not been done, and plan what to do about it."""
         try:
             failure = as_approved(failure, now)
-            diagnosis = diagnosis or diagnose(failure.failure_reason, failure.context)
+            diagnosis = with_agent(diagnosis or diagnose(failure.failure_reason, failure.context), failure)
             plan = self._planner.plan(failure, diagnosis, now, self._standing_now())
+            asks = asks_agent(failure, diagnosis, plan, self._planner.catalog, now)
         except Exception as error:  # a bug of ours in one failure must not stop all others, at each restart
             log.exception("plan_crashed", failure_id=failure.id)
             reason = f"planning it broke ({type(error).__name__}): report this, and ask for a heal after the fix"
             return self.unplannable(failure, reason)
-        return Diagnosed(failure=failure, diagnosis=diagnosis, plan=plan, draw=_draw())
+        return Diagnosed(failure=failure, diagnosis=diagnosis, plan=plan, draw=_draw(), asks_agent=asks)
 
     def _standing_now(self) -> FleetState:
         """Return the state of the fleet with the bindings as this process knows them at this moment."""

@@ -90,7 +90,7 @@ class Recording:
             log.warning("event_text_mended", failure_id=str(diagnosed.failure.id), characters=diagnosed.failure.mended)
         self.metrics.count_diagnosis(diagnosis.failure_type, diagnosis.disposition)
         self.missing_context(diagnosed)
-        if diagnosed.unrehearsed:
+        if diagnosed.is_preliminary:
             return  # counted with its end
         if isinstance(plan, Refuse):
             result = result_of_refusal(plan.code)

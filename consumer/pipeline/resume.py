@@ -222,7 +222,7 @@ class ResumeLoop:
         await forget_unwatched(self.pool)
         self.metrics.credit_debt.set(await apply_owed(self.pool) / 1_000_000)
         await warn_of_low_wallets(self.pool, self.me, self.publisher, self.outlet, self.metrics)
-        await self.pipeline.rehearsals.look_again()
+        await self.pipeline.look_after_prepared()
         self.wallets.note(())
         self.metrics.locked_wallets.set(len(self.wallets))
         self.pipeline.brake(await load_fleet_state(self.pool, self.brake, self.catalogs.current))
@@ -270,9 +270,9 @@ class ResumeLoop:
 
     async def _dispatch(self, diagnosed: Sequence[Diagnosed]) -> None:
         now = self.clock.now()
-        for one in (one for one in diagnosed if one.unrehearsed):
-            self.pipeline.rehearsals.begin(one, self._dispatch)
-        diagnosed = [one for one in diagnosed if not one.unrehearsed]
+        for one in (one for one in diagnosed if one.is_preliminary):
+            self.pipeline.prepare(one, self._dispatch)
+        diagnosed = [one for one in diagnosed if not one.is_preliminary]
         healable = [one for one in diagnosed if isinstance(one.plan, Heal)]
         ended = [
             end_unclaimed_plan(one, one.plan, now, self.outlet, self.pipeline.unplannable)[1]

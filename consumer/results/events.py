@@ -186,7 +186,7 @@ def attempt_details(attempt: Attempt, diagnosis: Diagnosis) -> JsonObject:
         details["recovered"] = _recovered_json(attempt.recovered)
     if attempt.catalog_version:
         details["catalogVersion"] = attempt.catalog_version
-    return {**details, **attempt.details}
+    return {**details, **attempt.details, **diagnosis.agent_beside_rules}
 
 
 def _attempt_message(
@@ -212,7 +212,7 @@ def _attempt_message(
         "evidence": [_proof_json(proof) for proof in attempt.proofs],
         "diagnosis": evidence_of(diagnosis),
         "confidence": diagnosis.confidence,
-        "details": {**reason, **missing, **attempt.details},
+        "details": {**reason, **missing, **attempt.details, **diagnosis.agent_beside_rules},
         "recovered": _recovered_json(attempt.recovered) if attempt.recovered else None,
         "handover": _handover_json(attempt),
         "catalog_version": attempt.catalog_version or None,

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from consumer.model import AttemptId
 from consumer.model.token_budget import Grant, ModelCall, TokenLimits, TokensGranted, TokensShort, TokenUse
-from consumer.store.pool import Pool, transaction, translated
+from consumer.store.pool import Connection, Pool, transaction, translated
 
 FORGET_AFTER_DAYS: Final = 100
 """Above the longest a failure is open: a failure's own budget must not begin anew."""
@@ -111,8 +111,13 @@ class StoredTokenBudgets:
     async def used_by(self, attempt_id: AttemptId) -> TokenUse:
         """Return what the calls of one heal have used, those without an answer with all that is held for them."""
         with translated():
-            row = await self._pool.fetchrow(_USE, attempt_id)
-        return TokenUse() if row is None else TokenUse(input=row["input"], output=row["output"])
+            return await used_by(self._pool, attempt_id)
+
+
+async def used_by(connection: Connection | Pool, attempt_id: AttemptId) -> TokenUse:
+    """Return what the calls under one id have used, those without an answer with all that is held for them."""
+    row = await connection.fetchrow(_USE, attempt_id)
+    return TokenUse() if row is None else TokenUse(input=row["input"], output=row["output"])
 
 
 async def forget_budgets(pool: Pool) -> None:

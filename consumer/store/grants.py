@@ -63,6 +63,7 @@ PRIVILEGES: Final[Mapping[str, tuple[str, ...]]] = {
     "heal_live_run": _ALL,
     "heal_beat_gap": _ALL,
     "heal_beat_partition": _ALL,
+    "heal_agent_diagnosis": ("SELECT", "INSERT", "UPDATE"),
     "FUNCTION shw_history()": ("EXECUTE",),
     "FUNCTION shw_json_bytes(jsonb,bigint)": ("EXECUTE",),
 }

@@ -51,6 +51,7 @@ WITH chosen AS MATERIALIZED (
     "heal_live_run": "DELETE FROM heal_live_run WHERE org_id = $1",
     "heal_beat_gap": "DELETE FROM heal_beat_gap WHERE org_id = $1",
     "heal_agent_call": "DELETE FROM heal_agent_call WHERE org_id = $1",
+    "heal_agent_diagnosis": "DELETE FROM heal_agent_diagnosis WHERE org_id = $1",
     "heal_made_asset": "DELETE FROM heal_made_asset WHERE org_id = $1",
     "heal_billing_event": "DELETE FROM heal_billing_event WHERE org_id = $1",
     "heal_pause": "DELETE FROM heal_pause WHERE org_id = $1",

@@ -7,6 +7,8 @@ from typing import Final
 from uuid import UUID
 
 from consumer.model import FailureId
+from consumer.model.agent_diagnosis import AgentDiagnosis
+from consumer.store.agent_answers import parse_agent_diagnosis
 from consumer.store.approvals import ShownApproval, shown_approval
 from consumer.store.attempts import ReportedAttempt, members_attempts, own_attempts
 from consumer.store.decisions import KeptDecision, decisions_of
@@ -18,6 +20,12 @@ from consumer.store.shown_heals import HealUnderWay, heal_under_way
 _CHARGES = """
 SELECT e.attempt_id, -sum(e.amount) AS spent FROM token_usage_events e
  WHERE e.attempt_id = ANY($1::uuid[]) GROUP BY e.attempt_id
+"""
+
+_AGENT = """
+SELECT jsonb_build_object('asks', d.asks, 'answer', d.answer, 'model', d.model, 'input_tokens', d.input_tokens,
+       'output_tokens', d.output_tokens)
+  FROM heal_agent_diagnosis d WHERE d.failure_id = $1
 """
 
 _SINCE = """
@@ -50,6 +58,8 @@ class FailureStory:
     paused_since: str | None
     last_change: str
     """When its last attempt ended, or it came in."""
+    agent: AgentDiagnosis | None = None
+    """What a model says is broken, or that it is being asked; None where none was asked."""
 
 
 async def story_of(connection: Connection, failure_id: FailureId) -> FailureStory | None:
@@ -60,6 +70,7 @@ async def story_of(connection: Connection, failure_id: FailureId) -> FailureStor
         return None
     own = await own_attempts(connection, failure_id, before=None, limit=STORY_ATTEMPTS + 1)
     heal = await heal_under_way(connection, failure_id)
+    asked = await connection.fetchval(_AGENT, failure_id)
     wanted = [one.id for one in own] + ([heal.attempt_id] if heal is not None else [])
     return FailureStory(
         state=state,
@@ -73,4 +84,5 @@ async def story_of(connection: Connection, failure_id: FailureId) -> FailureStor
         under_way=heal,
         paused_since=since["paused_since"],
         last_change=since["last_change"],
+        agent=parse_agent_diagnosis(asked) if asked else None,
     )

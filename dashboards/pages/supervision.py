@@ -17,6 +17,9 @@ SUPERVISION: Final = Page(
                     queries=(
                         Query(increase("shw_approvals_total", "24h", "event"), "{{event}}"),
                         Query(increase("shw_rewrites_asked_total", "24h", "by"), "rewrites by {{by}}"),
+                        Query(
+                            increase("shw_agent_diagnoses_total", "24h", "answer"), "a model's diagnoses: {{answer}}"
+                        ),
                     ),
                     do="asked grows and the others do not: nobody answers; shw failures --status awaiting_approval.",
                     runbook="approvals",

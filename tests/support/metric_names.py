@@ -19,6 +19,7 @@ CONTRACT: dict[str, set[str]] = {
     "shw_pauses": {"reach"},
     "shw_relapses_total": {"strategy"},
     "shw_rewrites_asked_total": {"by"},
+    "shw_agent_diagnoses_total": {"answer"},
     "shw_dependency_bindings": set(),
     "shw_dependency_binding_changes_total": {"state"},
     "shw_dependency_probes_total": {"found"},

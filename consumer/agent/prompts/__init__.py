@@ -14,6 +14,15 @@ def prompt(name: str) -> str:
     return (files(__package__) / f"{name}.md").read_text(encoding="utf-8")
 
 
+DIAGNOSE: Final = "diagnose"
+
+
+@cache
+def diagnosis_prompt_version() -> str:
+    """Return the version of the prompt that asks what is broken."""
+    return sha256(prompt(DIAGNOSE).encode()).hexdigest()[:12]
+
+
 @cache
 def prompt_version() -> str:
     """Return the version of all prompts together: the first 12 digits of their SHA-256."""

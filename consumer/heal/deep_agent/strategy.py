@@ -20,6 +20,7 @@ from consumer.heal.deep_agent.changes.rendering import planned_requests
 from consumer.heal.deep_agent.changes.sending import go_on, submit, too_long
 from consumer.heal.deep_agent.changes.session import ChangeSession
 from consumer.heal.deep_agent.changes.state import ChangeState
+from consumer.heal.deep_agent.diagnosing import Asking, ask
 from consumer.heal.deep_agent.learning import NOTHING_LEARNT, LearntRules
 from consumer.heal.deep_agent.places import canary_of, config_of, in_force, kept_canary, place_of, put_watched_back
 from consumer.heal.deep_agent.ports import NO_DEFINITIONS, Definitions, Rewrites
@@ -43,6 +44,7 @@ from consumer.model import (
     Scope,
     Unknown,
 )
+from consumer.model.agent_diagnosis import DiagnosisAnswer
 from consumer.model.definition_watch import DefinitionWatch
 from consumer.model.rewrite import Rewrite
 from consumer.model.token_budget import TokenUse
@@ -179,6 +181,10 @@ class DeepAgent:
         price, spent = task.policy.agent.token_price, await self._tools.ledger.used_by(task.attempt_id)
         before = price.cost(state.charged)
         gate.charge(MicroAud(max(0, price.cost(TokenUse(input=spent.input, output=spent.output)) - before)))
+
+    async def diagnose(self, asking: Asking) -> DiagnosisAnswer:
+        """Ask the model what is broken, of a failure that no rule recognises."""
+        return await ask(self._tools, asking)
 
     async def roll_back(self, watch: DefinitionWatch, policy: WorkflowPolicy) -> DefinitionWatch | str:
         """Put back what a watched definition has replaced; returns the row as it is then, or why nobody knows yet."""

@@ -35,6 +35,7 @@ from consumer.store import (
     waiters,
 )
 from consumer.store.agent_budget import forget_budgets
+from consumer.store.agent_diagnoses import end_left
 from consumer.store.aside import SetAside
 from consumer.store.backlog import BacklogCounts
 from consumer.store.breakers import BreakerStates
@@ -196,6 +197,11 @@ async def none_aside(line: Line, *_: object) -> list[SetAside]:
 
 async def nothing(line: Line) -> None:
     await line.ask(lambda _: None)
+
+
+async def none_left(line: Line, *_: object) -> int:
+    """No model is asked here."""
+    return await line.ask(lambda _: 0)
 
 
 async def none_stand(line: Line, _: int) -> list[ShadowLook]:
@@ -366,6 +372,7 @@ STATEMENTS: Final[Mapping[Callable[..., Awaitable[Any]], Callable[..., Awaitable
     rate_limits.forget: nothing,
     forget_unwatched: nothing,
     forget_budgets: nothing,
+    end_left: none_left,
     shadows_to_look_at: none_stand,
     take_answer_notes: none_answered,
     apply_owed: collect_debts,
