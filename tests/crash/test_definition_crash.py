@@ -1,6 +1,7 @@
 """What was approved under kills: one canary run, the definition replaced once at most, and taken back once at most.
 
-An ordinary run makes the cells that differ in kind; `SHW_FAULT_MATRIX=full` kills at each boundary of each step.
+An ordinary run makes the cells that differ in kind; `SHW_FAULT_MATRIX=full` kills at each boundary of each step, and
+stops there: what stood still while another went on, and comes back, does nothing more.
 """
 
 import signal
@@ -13,7 +14,7 @@ import pytest
 
 from tests.support import oracle
 from tests.support.faults.matrix import FULL
-from tests.support.pipeline import SECOND, Site, process
+from tests.support.pipeline import SECOND, Process, Site, process, until
 from tests.support.worlds.chat_world import ChatWorld
 from tests.support.worlds.http_world import World
 from tests.support.worlds.promotion_world import Stage, mended, same_steps
@@ -99,3 +100,73 @@ async def test_after_a_kill_a_definition_whose_cause_came_back_is_taken_back_onc
     assert await stage.changes() == {"watching", "rolled_back"}
     await oracle.everything_that_ended_was_told(place)
     await oracle.credits_add_up(place, {stage.org: "1"})
+
+
+WINDOW: Final = "1.5"
+"""Seconds of a claim's window, for a process that is stopped: its own clock cannot be put forward."""
+
+
+async def seen(stage: Stage) -> Any:  # noqa: ANN401 - values to compare
+    """What the engine was ordered, what the registry has, and what was written and told."""
+    attempts = await stage.place.db.fetch("SELECT * FROM workflow_heal_attempts ORDER BY id")
+    ordered = len(stage.runs.started), tuple(stage.runs.ended)
+    return ordered, await stage.configs(), await stage.watch(), attempts, await stage.changes()
+
+
+async def is_back(place: Site, stopped: Process) -> bool:
+    """Whether it has renewed its lease since, and has nothing in hand: it has lost that, or gave it away before."""
+    owners = await place.count("heal_owner WHERE isfinite(lease_until) AND lease_until > clock_timestamp()")
+    lost = ("claim_lost", "settled_by_another", "suspended_by_another", "heal_suspended", "heal_settled")
+    return owners > 1 and stopped.said(*lost, "definition_changed", "definition_not_rolled_back")
+
+
+async def stopped_at(stage: Stage, log: Path, cell: str, meanwhile: Callable[[], Awaitable[Any]], ended: str) -> Any:  # noqa: ANN401 - a row
+    """Stop a process at a boundary, have another one end what it was doing, and let it come back; gives the watch."""
+    at, _, nth = cell.rpartition(" ")
+    place = stage.place.changed(kafka={"session_timeout": SECOND})
+    async with process(place, log, at=at, nth=nth, path=PATH, signal="SIGSTOP", window=WINDOW) as stopped:
+        await meanwhile()
+        await until(stopped.is_stopped)
+        async with place.in_another_group().consumer() as heir:
+            await stage.looks_are_due()
+            watch = await stage.watched(ended)
+            await heir.settled(await place.count("workflow_failures"))
+            before = await seen(stage)
+            stopped.tell(signal.SIGCONT)
+            await until(partial(is_back, place, stopped))
+            stopped.tell(signal.SIGTERM)
+            assert await stopped.ended() == 0, stopped.last_lines
+            assert await seen(stage) == before, "what came back has done something"
+    await oracle.everything_that_ended_was_told(stage.place)
+    await oracle.credits_add_up(stage.place, {stage.org: "1"})
+    return watch
+
+
+@pytest.mark.skipif(not FULL, reason="SHW_FAULT_MATRIX=full stops at each boundary")
+@pytest.mark.parametrize("cell", [*CANARY, *LOOKS, *PROMOTION, *ENDS])
+async def test_what_stood_still_while_another_put_it_in_force_comes_back_and_does_nothing(
+    stage: Stage, tmp_path: Path, cell: str
+) -> None:
+    await register(stage.place.db, stage.org)
+    await stage.learnt()
+    await stage.fail()
+    await stopped_at(stage, tmp_path / "log", cell, stage.approve, "watching")
+    assert len(stage.runs.started) == 1, "a second canary"
+    before, after = await stage.configs()
+    assert before == registered()
+    assert same_steps(after, mended())
+    assert await stage.place.count("workflow_heal_attempts WHERE result = 'success'") == 1
+
+
+@pytest.mark.skipif(not FULL, reason="SHW_FAULT_MATRIX=full stops at each boundary")
+@pytest.mark.parametrize("cell", ROLLBACK)
+async def test_what_stood_still_while_another_took_it_back_comes_back_and_does_nothing(
+    stage: Stage, tmp_path: Path, cell: str
+) -> None:
+    await stage.in_force()
+    await stage.fail(2)
+    meanwhile = partial(stage.place.count, "heal_definition_watch")
+    await stopped_at(stage, tmp_path / "log", cell, meanwhile, "rolled_back")
+    before, _, back = await stage.configs()
+    assert same_steps(back, before)
+    assert await stage.changes() == {"watching", "rolled_back"}
