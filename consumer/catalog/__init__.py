@@ -25,6 +25,7 @@ from consumer.catalog.runners.airflow import AirflowRunner, StepInput
 from consumer.catalog.runners.conductor import ConductorRunner
 from consumer.catalog.runners.declared import DescribedRunner
 from consumer.catalog.runners.http import CallTemplate, HttpRunner, LookCall, OrderCall, TemplatedRunner
+from consumer.catalog.runners.kafka import KafkaRunner
 from consumer.catalog.runners.maos import MaosRunner
 from consumer.catalog.runners.prefect import PrefectRunner
 from consumer.catalog.runners.run_look import StepsLook
@@ -61,6 +62,7 @@ __all__ = [
     "HeartbeatRules",
     "Host",
     "HttpRunner",
+    "KafkaRunner",
     "KeyPointer",
     "LookCall",
     "MaosRunner",

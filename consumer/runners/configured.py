@@ -9,6 +9,7 @@ from consumer.catalog import (
     ConductorRunner,
     DescribedRunner,
     HttpRunner,
+    KafkaRunner,
     MaosRunner,
     PrefectRunner,
     WorkflowPolicy,
@@ -19,6 +20,7 @@ from consumer.runners.airflow.engine import AirflowEngine
 from consumer.runners.conductor.engine import ConductorEngine
 from consumer.runners.contract import Runner
 from consumer.runners.http.engine import HttpEngine
+from consumer.runners.kafka.engine import KafkaRecords, RecordTopics
 from consumer.runners.maos.engine import MaosEngine
 from consumer.runners.prefect.engine import PrefectEngine
 
@@ -26,15 +28,19 @@ from consumer.runners.prefect.engine import PrefectEngine
 class ConfiguredRunners:
     """The runners of one catalog, by name; a new catalog gets a new instance."""
 
-    def __init__(self, described: Mapping[str, DescribedRunner], calls: OutboundCalls) -> None:
-        self._runners = {name: _runner(each, calls) for name, each in described.items()}
+    def __init__(
+        self, described: Mapping[str, DescribedRunner], calls: OutboundCalls, records: RecordTopics | None = None
+    ) -> None:
+        self._runners = {name: _runner(each, calls, records) for name, each in described.items()}
 
     def of(self, policy: WorkflowPolicy) -> Runner | None:
         """Return the runner that a workflow's entry names, or None where it names none."""
         return None if policy.runner is None else self._runners.get(policy.runner)
 
 
-def _runner(described: DescribedRunner, outbound: OutboundCalls) -> Runner:
+def _runner(described: DescribedRunner, outbound: OutboundCalls, records: RecordTopics | None) -> Runner:
+    if isinstance(described, KafkaRunner):
+        return KafkaRecords(described, records)
     calls = engine_calls(described.token, outbound)
     match described:
         case AirflowRunner():
@@ -54,16 +60,17 @@ def _runner(described: DescribedRunner, outbound: OutboundCalls) -> Runner:
 class CurrentRunners:
     """The runners of the catalog in force, recreated when the catalog changes."""
 
-    def __init__(self, catalogs: Catalogs, calls: OutboundCalls) -> None:
+    def __init__(self, catalogs: Catalogs, calls: OutboundCalls, records: RecordTopics | None = None) -> None:
         self._catalogs = catalogs
         self._calls = calls
-        self._cached = catalogs.current, ConfiguredRunners(catalogs.current.runners, calls)
+        self._records = records
+        self._cached = catalogs.current, ConfiguredRunners(catalogs.current.runners, calls, records)
 
     def of(self, policy: WorkflowPolicy) -> Runner | None:
         """Return the runner that a workflow's entry names, as the catalog in force declares it."""
         catalog, runners = self._cached
         if catalog is not self._catalogs.current:
             catalog = self._catalogs.current
-            runners = ConfiguredRunners(catalog.runners, self._calls)
+            runners = ConfiguredRunners(catalog.runners, self._calls, self._records)
             self._cached = catalog, runners
         return runners.of(policy)

@@ -27,6 +27,7 @@ from consumer.heal.strategy import Strategies, readable_states
 from consumer.ingest.big_records import RecordWorkers, record_workers
 from consumer.ingest.decode import AdmissionRules
 from consumer.ingest.source import KafkaSource
+from consumer.kafka.topic_records import TopicRecords
 from consumer.kafka.writer import Writer, open_writer
 from consumer.metrics import Metrics, PauseReason, RebuiltClient
 from consumer.model import OwnerId
@@ -137,7 +138,16 @@ async def run(
         if strategies is None:
             # One connection per slot: a heal that had to wait for one would take the other side for dead.
             installed = installed_strategies(
-                catalogs, settings.heal.slots, settings.outbound, bindings, StoredMadeAssets(pool), pool, definitions
+                *(
+                    catalogs,
+                    settings.heal.slots,
+                    settings.outbound,
+                    bindings,
+                    StoredMadeAssets(pool),
+                    pool,
+                    definitions,
+                ),
+                TopicRecords(settings.kafka),
             )
             strategies = await stack.enter_async_context(installed)
         workers = await stack.enter_async_context(record_workers(settings.intake.record_budget))

@@ -29,6 +29,7 @@ from consumer.repair.worker_pool import repair_worker_pool
 from consumer.runners.configured import CurrentRunners
 from consumer.runners.contract import Runners
 from consumer.runners.definition_stores import ConfiguredDefinitions
+from consumer.runners.kafka.engine import RecordTopics
 from consumer.settings import OutboundSettings
 from consumer.store.agent_budget import StoredTokenBudgets
 from consumer.store.billing_events import StoredBillingBook
@@ -51,12 +52,14 @@ async def installed_strategies(
     made: MadeAssets = NOTHING_MADE,
     records: Pool | None = None,
     watches: DefinitionWatches = NOTHING_PROPOSED,
+    topics: RecordTopics | None = None,
 ) -> AsyncIterator[Strategies]:
     """Open the strategies of this release; each reads what it needs from the catalog in force.
 
     Without `bindings` they only plan: nothing stands in for a dependency. `made` remembers assets made before.
     Definitions, proposed patches, token budgets and what became of billing events are in the database of `records`;
-    without it no model is asked. `watches` has the definitions that were put in force. The rung of the agent is there
+    without it no model is asked. `watches` has the definitions that were put in force; mended
+    records go back to their `topics`. The rung of the agent is there
     where an entry of the catalog has an agent.
     """
     async with (
@@ -65,7 +68,7 @@ async def installed_strategies(
         schema_check() as schemas,
         media_worker_pool() as media,
     ):
-        runners = CurrentRunners(catalogs, calls)
+        runners = CurrentRunners(catalogs, calls, topics)
         retry = AutoRetry(calls, redact_json, schemas=schemas, outbound_limits=limits, runners=runners)
         regenerate = AutoRegenerate(
             generators=CurrentGenerators(catalogs, calls),

@@ -7,9 +7,10 @@ from pydantic import Field
 from consumer.catalog.runners.airflow import AirflowRunner
 from consumer.catalog.runners.conductor import ConductorRunner
 from consumer.catalog.runners.http import HttpRunner
+from consumer.catalog.runners.kafka import KafkaRunner
 from consumer.catalog.runners.maos import MaosRunner
 from consumer.catalog.runners.prefect import PrefectRunner
 
 DescribedRunner: TypeAlias = Annotated[
-    AirflowRunner | ConductorRunner | HttpRunner | MaosRunner | PrefectRunner, Field(discriminator="kind")
+    AirflowRunner | ConductorRunner | HttpRunner | KafkaRunner | MaosRunner | PrefectRunner, Field(discriminator="kind")
 ]

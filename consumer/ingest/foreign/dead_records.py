@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from consumer.catalog.topics import DeclaredTopic
+from consumer.ingest.foreign.sent_back import SENT_BACK
 from consumer.ingest.foreign.told import (
     REASON_CHARACTERS,
     ToldFailure,
@@ -42,6 +43,7 @@ def told_by_connect(record: Record, topic: DeclaredTopic) -> ToldFailure:
         workflow_name=connector,
         failure_reason=_reason(said, "exception.class.name", "exception.message", "exception.stacktrace"),
         context=_context(record, said, "exception.class.name", "exception.message")
+        | _run(record, origin, place)
         | {
             "record": _origin(record, origin, place)
             | without_none(connector=connector, task=said.text("task.id"), stage=said.text("stage")),
@@ -63,6 +65,7 @@ def told_by_spring(record: Record, topic: DeclaredTopic) -> ToldFailure:
         workflow_name=origin,
         failure_reason=_reason(said, kind, "exception-message", "exception-stacktrace"),
         context=_context(record, said, kind, "exception-message")
+        | _run(record, origin, place)
         | {"record": _origin(record, origin, place) | without_none(consumer_group=group)},
     )
 
@@ -99,10 +102,24 @@ class _Headers:
         return int.from_bytes(found)
 
 
+def _run(record: Record, topic: str, place: tuple[int, int]) -> JsonObject:
+    """Return the record as a run of the catalog's `kafka` runner; one that was sent back before is not sent again."""
+    if any(name == SENT_BACK for name, _ in record.headers):
+        return {}
+    return {"run": {"id": f"{topic}/{place[0]}/{place[1]}", "step": topic, "epoch": 0, "status": "failed"}}
+
+
 def _origin(record: Record, topic: str, place: tuple[int, int]) -> JsonObject:
     key = record.key
     kept = base64.b64encode(key).decode() if key is not None and len(key) <= _KEY_BYTES else None
-    return without_none(topic=topic, partition=place[0], offset=place[1], key_base64=kept)
+    back = dict(record.headers).get(SENT_BACK)
+    return without_none(
+        topic=topic,
+        partition=place[0],
+        offset=place[1],
+        key_base64=kept,
+        sent_back_of=back.decode("utf-8", "replace")[:_KEY_BYTES].replace("\0", "\ufffd") if back is not None else None,
+    )
 
 
 def _context(record: Record, said: _Headers, kind: str, message: str) -> JsonObject:
