@@ -20,7 +20,8 @@ from urllib.parse import urlsplit
 
 from shw_report import calls
 from shw_report.calls import Call
-from shw_report.redaction import is_secret_name, redact_text, redact_value
+from shw_report.names import is_secret_name
+from shw_report.redaction import redact_text, redact_value
 
 EVENT_TYPE = "workflow.failure.v1"
 CONTENT_TYPE = (("content-type", b"application/cloudevents+json"),)

@@ -16,39 +16,24 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import unquote_plus
 
-from shw_report.secret_words import A_PLACE, ABOUT_A_SECRET, COMMAND, ISSUED, PLAIN_WORDS, SECRET_NAME, SHAPES
+from shw_report.names import (
+    HIDDEN,
+    LONGEST_NAME,
+    SPACED,
+    UUID,
+    is_doubtful,
+    is_opaque,
+    is_secret_name,
+    may_name_a_secret,
+)
+from shw_report.secret_words import COMMAND, ISSUED, PLAIN_WORDS, SECRET_NAME, SHAPES
+from shw_report.urls import REDACTED, redact_url
 
-REDACTED = "[redacted]"
-_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
-_SPACED = str.maketrans("_", " ")
-_NEVER_ABOUT = re.compile(r"(?:access[ .-]?key|secret|role)[ .-]?id")
-_OPAQUE = re.compile(r"(?=[^0-9]*[0-9])(?=[^A-Za-z]*[A-Za-z])[A-Za-z0-9+/_.~=-]{8,512}")
-_UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
-_DOUBTFUL = re.compile(
-    r"(?:.*[ .-])?(?:sig|signature|hmac|sas)|(?:x[ -])?(?:(?:client|server|session|service|user|write|project|bot)[ -]?)?key|"
-    r"access|refresh"
-)
-_SIGNED = re.compile(r"(?:.*[ .-])?(?:sig|signature)|auth|k")
-_DOUBTFUL_IN_A_QUERY = re.compile(
-    r"code|(?:access|auth|verification|reset|invite|magic|login|confirm|ticket|oobcode).*"
-)
 _REFERENCE = re.compile(r"(?:[A-Za-z-]{1,20} {1,3})?secret://[\w.-]{1,128}", re.ASCII)
 
-_HIDDEN = re.compile(
-    "[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufe00\ufe0f\ufeff]"
-    "|[A-Za-z][\u0370-\u03ff\u0400-\u052f\uff21-\uff5a]|[\u0370-\u03ff\u0400-\u052f\uff21-\uff5a][A-Za-z]"
-)
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{1,20}://[^\s\"'<>`]+")
 _USER = re.compile(r"://(?![^\s/?#@]{0,256}:[0-9]{1,5}[/?#])[^\s/?#\"'<>]{0,256}(?::[^\s\"'<>]{0,256})?@")
 _LOGIN = re.compile(r"[\w.-]{1,64}:[^\s:@/\"'<>,;]{4,128}@(?=[\w-]{1,63}\.[\w-])")
-_ASSIGNED = re.compile(r"([\w.~\[\]-]{1,64})(=|:(?!//)|%3[dDaA])([^&;#\s\"'/?][^&;#?\s\"']*)")
-_SECRET_PATH = re.compile(
-    r"/[\w-]{0,20}?(?:hooks?|webhookb2|incoming|triggers?|catch|callbacks?|reset|recover|verify|verification|confirm|"
-    r"activate|activation|invit|magic|one-?time|otp|unlock|password|token|login|sign-?in|sso|auth|join|accept|subscribe|"
-    r"opt-?out|share|key|secret)[\w-]{0,20}/(.+)|://(?:[\w-]+\.)?(?:web)?hooks?\.[^/]+/(.+)|/bot[0-9]{6}(.+)",
-    re.IGNORECASE,
-)
-_PATH_PART = re.compile(r"[\w@~.:-]{6,}")
 _TOKEN = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{24,256}={0,2}(?![A-Za-z0-9+/_-])")
 _HEX = re.compile(r"[0-9a-f]+|[0-9A-F]+")
 _BASE64 = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{16,4096}={0,2}")
@@ -67,24 +52,9 @@ _SHORTEST = 16
 _FEWEST_DIGITS = 2
 _LONG_ENOUGH = 32
 """Of one case, a token takes more to look random."""
-_LONGEST_NAME = 64
 _FEW = 1000
 """`cookies: 3` is a count."""
 _LONGEST = 64 * 1024
-
-
-def is_secret_name(name: str) -> bool:
-    """Return whether a field of this name holds a secret."""
-    low = _HUMP.sub("_", name).lower().translate(_SPACED)
-    if not low.isascii() and _HIDDEN.search(low):
-        return True
-    found = SECRET_NAME.search(low)
-    if found is None:
-        return False
-    if A_PLACE.fullmatch(low):
-        return False
-    is_about = " " not in name and ABOUT_A_SECRET.fullmatch(low, found.end()) is not None
-    return not is_about or _NEVER_ABOUT.search(low) is not None
 
 
 def redact_value(value: Any, *, sent: bool) -> Any:
@@ -103,7 +73,7 @@ def redact_text(text: str, *, sent: bool) -> str:
     """Return a text without its secrets; the same object where there are none."""
     if len(text) > _LONGEST:
         return REDACTED if redact_text(text[:_LONGEST], sent=sent) is not text[:_LONGEST] else text[:_LONGEST]
-    if (not text.isascii() and _HIDDEN.search(text)) or ("PRIVATE KEY" in text and "-----" in text):
+    if (not text.isascii() and HIDDEN.search(text)) or ("PRIVATE KEY" in text and "-----" in text):
         return REDACTED
     if len(text) < _SHORTEST and text.isalnum() and (text.isalpha() or text.isdigit()):
         return text
@@ -126,7 +96,7 @@ def _once(text: str, *, sent: bool) -> str:
     urls: list[str] = []
 
     def _set_aside(found: re.Match[str]) -> str:
-        urls.append(_url(found[0], sent=sent))
+        urls.append(redact_url(found[0], sent=sent))
         return f"\0{len(urls) - 1}\0"
 
     text = _words(_URL.sub(_set_aside, text), sent=sent)
@@ -138,8 +108,9 @@ def _once(text: str, *, sent: bool) -> str:
 def _words(text: str, *, sent: bool) -> str:
     """Redact what follows a secret's name: all but plain words; of what is sent, what is assigned or has digits."""
     low = text.lower()
-    low = (low if len(low) == len(text) else text).translate(_SPACED)
-    named = [_end_of_word(low, one.end()) for one in SECRET_NAME.finditer(low)]
+    low = (low if len(low) == len(text) else text).translate(SPACED)
+    found_names = SECRET_NAME.finditer(low) if may_name_a_secret(low) else ()
+    named = [_end_of_word(low, one.end()) for one in found_names]
     command = None if sent else COMMAND.search(low)
     starts = [*named[:1], *([command.end()] if command else [])]
     if not starts:
@@ -193,62 +164,22 @@ def _doubtful(text: str) -> str:
 
     def _judge(found: re.Match[str]) -> str:
         name, sign, value = found.groups()
-        low = _HUMP.sub("_", name).lower().translate(_SPACED)
-        if _DOUBTFUL.fullmatch(low) and _is_opaque(value.strip("\\\"'")):
+        if is_doubtful(name) and is_opaque(value.strip("\\\"'")):
             return f"{name}{sign}{REDACTED}"
         return found[0]
 
     return re.sub(r"([\w.-]{1,64})(\\{0,3}[\"']?\s{0,4}(?:[:=]|=>)\s{0,4})(\\{0,3}[\"']?[\w+/.~=-]{8,})", _judge, text)
 
 
-def _is_opaque(value: str) -> bool:
-    return _OPAQUE.fullmatch(value) is not None and _UUID.fullmatch(value) is None
-
-
 def _unless_an_id(found: re.Match[str]) -> str:
     token = found[0].rstrip("=")
     digits = sum(map(str.isdigit, token))
-    if digits < _FEWEST_DIGITS or _UUID.fullmatch(token):
+    if digits < _FEWEST_DIGITS or UUID.fullmatch(token):
         return found[0]
     if _HEX.fullmatch(token) and len(token) not in (64, 96, 128):
         return found[0]
     mixed = token.lower() != token and token.upper() != token
     return REDACTED if mixed or len(token) >= _LONG_ENOUGH else found[0]
-
-
-def _url(url: str, *, sent: bool) -> str:
-    """Redact a URL by its places: login, parameters, and paths that let in whoever has them."""
-
-    def _parameter(found: re.Match[str]) -> str:
-        name, sign, value = found.groups()
-        low = _HUMP.sub("_", unquote_plus(name)).lower().translate(_SPACED)
-        is_secret = is_secret_name(name) and value not in ("true", "false")
-        if (is_secret or _is_secret_in_a_query(low, unquote_plus(value))) and not value.startswith("secret://"):
-            return f"{name}{sign}{REDACTED}"
-        return found[0]
-
-    head, mark, rest = url.partition("://")
-    rest = _ASSIGNED.sub(_parameter, rest)
-    url = f"{head}{mark}{rest}"
-    found = _SECRET_PATH.search(url)
-    if found is None:
-        return url
-    at = found.start(found.lastindex or 0)
-    path, query = url[at:].partition("?")[0], url[at + len(url[at:].partition("?")[0]) :]
-
-    def _part(part: re.Match[str]) -> str:
-        word = part[0]
-        least = 16 if sent else 6
-        is_id = _UUID.fullmatch(word) and sent
-        return REDACTED if len(word) >= least and any(map(str.isdigit, word)) and not is_id else word
-
-    return url[:at] + _PATH_PART.sub(_part, path) + query
-
-
-def _is_secret_in_a_query(name: str, value: str) -> bool:
-    if _SIGNED.fullmatch(name):
-        return not value.isalpha()
-    return bool(_DOUBTFUL.fullmatch(name) or _DOUBTFUL_IN_A_QUERY.fullmatch(name)) and _is_opaque(value)
 
 
 def _encoded(text: str, *, sent: bool) -> str:
@@ -307,14 +238,13 @@ def _object(value: dict[str, Any], *, sent: bool) -> dict[str, Any]:
 def _member(name: str, old: Any, *, paired: bool, sent: bool) -> tuple[str, Any]:
     shown = (
         name
-        if len(name) <= _LONGEST_NAME and _LETTERS.sub("", name).strip("_-. ") == ""
+        if len(name) <= LONGEST_NAME and _LETTERS.sub("", name).strip("_-. ") == ""
         else redact_text(name, sent=sent)
     )
-    low = _HUMP.sub("_", name).lower().translate(_SPACED)
     if is_secret_name(name) or (paired and name in ("value", "values")):
         is_count = isinstance(old, int) and 0 <= old < _FEW and name.lower().endswith("s")
         return shown, old if is_count else _all_of(old)
-    if isinstance(old, str) and _DOUBTFUL.fullmatch(low) and _is_opaque(old):
+    if isinstance(old, str) and is_doubtful(name) and is_opaque(old):
         return shown, REDACTED
     return shown, redact_value(old, sent=sent)
 
@@ -335,7 +265,7 @@ def _item(value: list[Any], at: int, *, sent: bool) -> Any:
     before = value[at - 1] if at else None
     if (
         isinstance(before, str)
-        and len(before) <= _LONGEST_NAME
+        and len(before) <= LONGEST_NAME
         and is_secret_name(before)
         and isinstance(value[at], str)
     ):

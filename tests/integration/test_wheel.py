@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import uuid
+import zipfile
 from collections.abc import AsyncIterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -44,6 +45,21 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     found = subprocess.run(where, check=True, capture_output=True, text=True, cwd=site, env={"PYTHONPATH": str(site)})
     assert found.stdout.startswith(str(site)), "it would test the checkout"
     return site
+
+
+def test_the_kit_of_producers_is_a_wheel_that_needs_nothing_and_has_types(tmp_path: Path) -> None:
+    source = tmp_path / "report"
+    shutil.copytree(ROOT / "report", source, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    build = [*pip, "wheel", "--no-deps", "--no-build-isolation", "-w", str(tmp_path), str(source)]
+    subprocess.run(build, check=True)
+    [path] = tmp_path.glob("shw_report-*-py3-none-any.whl")
+    with zipfile.ZipFile(path) as wheel:
+        inside = {name for name in wheel.namelist() if "dist-info" not in name}
+        [metadata] = [wheel.read(name).decode() for name in wheel.namelist() if name.endswith("METADATA")]
+    assert inside == {f"shw_report/{one.name}" for one in (ROOT / "report" / "shw_report").glob("*.[pt]*")}
+    assert "Requires-Dist" not in metadata
+    assert "Requires-Python: >=3.9" in metadata
 
 
 @pytest.fixture

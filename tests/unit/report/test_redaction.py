@@ -13,7 +13,9 @@ from consumer.redact.commands import OPTIONS
 from consumer.redact.issuers import SHAPES
 from consumer.redact.names import Kind, kind_of
 from consumer.redact.words_of_secrets import KEY_KINDS, WHOSE_PASS
-from shw_report.redaction import is_secret_name, redact_text, redact_value
+from shw_report.names import is_secret_name, may_name_a_secret
+from shw_report.redaction import redact_text, redact_value
+from shw_report.secret_words import SECRET_NAME
 from tests.support.redaction.drawn import drawn
 from tests.support.redaction.given import given
 from tests.support.redaction.harmless import HARMLESS
@@ -109,6 +111,13 @@ def test_a_name_that_is_a_secrets_to_the_healer_is_one_here(before: str) -> None
                 missed.append(name)
     assert missed == []
     assert known > 500
+
+
+def test_the_quick_look_for_names_misses_none() -> None:
+    texts = [text.lower().replace("_", " ") for text in TEXTS.values()] + [name.lower() for name in STEMS]
+    found = [text for text in texts if SECRET_NAME.search(text)]
+    assert len(found) > 200
+    assert all(map(may_name_a_secret, found))
 
 
 def test_harmless_values_of_a_call_are_held_back_seldom() -> None:
