@@ -46,6 +46,8 @@ class Failing(NamedTuple):
     request: dict[str, Any] | None = None
     context: dict[str, Any] | None = None
     tries: int = 0
+    goes_along: bool = True
+    """Whether the call becomes the event's request."""
 
 
 class Sender(NamedTuple):
@@ -119,7 +121,7 @@ def _context(failing: Failing, sender: Sender) -> dict[str, Any]:
     withheld: dict[str, Any] = {}
     if failing.request is not None and {"method", "url"} <= failing.request.keys():
         context["request"] = failing.request
-    elif failing.call is not None:
+    elif failing.call is not None and failing.goes_along:
         _add_call(failing, failing.call, sender, context, withheld)
     for name in _SENT_PARTS:
         if name in context:

@@ -25,7 +25,8 @@ class report:  # noqa: N801 - it reads as a statement: `with report(...)`
 
     `run` is the run's id at its orchestrator, or of a decorator a function of the call's arguments that gives it.
     `context` are further parts of the event's context (`resume`, `workflow`, `dependency`), `request` further members
-    of its request (`expect`, `read_back`, `effect`); `org_id` another organisation than the configured one.
+    of its request (`expect`, `read_back`, `effect`); `org_id` another organisation than the configured one. With
+    `call=False` the failed call does not go along: where an engine runs the whole step again, that is the heal.
     """
 
     __slots__ = ("_entered", "_failing", "_last", "_run", "_tries")
@@ -40,8 +41,9 @@ class report:  # noqa: N801 - it reads as a statement: `with report(...)`
         org_id: str | None = None,
         request: dict[str, Any] | None = None,
         context: dict[str, Any] | None = None,
+        call: bool = True,
     ) -> None:
-        self._failing = (workflow, step, epoch, org_id, request, context)
+        self._failing = (workflow, step, epoch, org_id, request, context, call)
         self._run = run
         self._last: tuple[Any, Any, BaseException | None] | None = None
         """Request, answer and exception of the last call: made a `Call` where something fails."""
@@ -83,10 +85,11 @@ class report:  # noqa: N801 - it reads as a statement: `with report(...)`
             self._tries += 1
 
     def _failed(self, error: BaseException) -> Failing:
-        workflow, step, epoch, org_id, request, context = self._failing
+        workflow, step, epoch, org_id, request, context, goes_along = self._failing
         return Failing(
             workflow=workflow, step=step, epoch=epoch, org_id=org_id, request=request, context=context,
-            run=None if self._run is None else str(self._run), error=error, call=self._blamed(error), tries=self._tries,
+            goes_along=goes_along, run=None if self._run is None else str(self._run), error=error,
+            call=self._blamed(error), tries=self._tries,
         )  # fmt: skip
 
     def _blamed(self, error: BaseException) -> Call | None:

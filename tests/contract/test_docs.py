@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from textwrap import dedent
 from typing import Any, Final
 
 import pytest
@@ -49,7 +50,7 @@ MADE_BY_TESTS_OR_MAKE: Final = {
 
 
 def _blocks(page: str, language: str) -> list[str]:
-    return [body for _, found, body in FENCE.findall(page) if found == language]
+    return [dedent(body) for _, found, body in FENCE.findall(page) if found == language]
 
 
 def _named(page: Path) -> str:
