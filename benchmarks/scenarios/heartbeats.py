@@ -29,7 +29,7 @@ RUNS: Final = 10_000
 RATE: Final = 5_000.0
 STOPPED: Final = 100
 DEADLINE: Final = 20.0
-LOOKS: Final = 2 * (2.0 + 5.0)
+LOOKS: Final = 2 * (5.0 + 5.0)
 """Seconds of two looks: each comes with the next reading (`every`), and the second at least `apart` later."""
 SECONDS: Final = 30.0
 ROUNDS: Final = 3

@@ -15,7 +15,7 @@ class HeartbeatSettings(Section):
     """Whether `workflow.heartbeats` is read, and a run that falls silent becomes a failure."""
     group_id: Annotated[str, Field(min_length=1)] = "self-healing-workflows.heartbeats"
     """Consumer group of its own: neither load nor poison of one topic reaches the other's offsets."""
-    every: Seconds = timedelta(seconds=2)
+    every: Seconds = timedelta(seconds=5)
     """How often what was read is kept in the database and silent runs are looked for; a run's beats in between cost one
     row. A restart reads so much again."""
     apart: Seconds = timedelta(seconds=5)

@@ -233,25 +233,23 @@ async def forget_silent(pool: Pool, kept: timedelta) -> None:
 
 
 def _columns(runs: Sequence[LiveRun]) -> Sequence[Sequence[object]]:
-    return tuple(zip(*map(_row, runs), strict=True)) or ((),) * 15
-
-
-def _row(run: LiveRun) -> tuple[object, ...]:
-    beat = run.beat
+    beats = [run.beat for run in runs]
     return (
-        *beat.name,
-        beat.source,
-        beat.epoch,
-        beat.step,
-        beat.status.value,
-        beat.progress,
-        beat.beat_at,
-        beat.stamped,
-        run.heard,
-        run.allowed,
-        run.learnt,
-        beat.partition,
-        beat.offset,
+        [beat.name.org_id for beat in beats],
+        [beat.name.workflow_name for beat in beats],
+        [beat.name.run_id for beat in beats],
+        [beat.source for beat in beats],
+        [beat.epoch for beat in beats],
+        [beat.step for beat in beats],
+        [beat.status.value for beat in beats],
+        [beat.progress for beat in beats],
+        [beat.beat_at for beat in beats],
+        [beat.stamped for beat in beats],
+        [run.heard for run in runs],
+        [run.allowed for run in runs],
+        [run.learnt for run in runs],
+        [beat.partition for beat in beats],
+        [beat.offset for beat in beats],
     )
 
 

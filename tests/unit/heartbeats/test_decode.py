@@ -6,7 +6,8 @@ from uuid import UUID
 
 import pytest
 
-from consumer.heartbeats.decode import BadBeat, read_beat
+from consumer.heartbeats.decode import BadBeat, read_beat, read_closely
+from consumer.heartbeats.quick import read_plain_beat
 from consumer.model import Record
 from consumer.model.live_run import Beat
 from schemas.names import PoisonReason
@@ -76,3 +77,39 @@ def test_what_counts_for_nothing_says_why(value: object, reason: PoisonReason) -
     assert isinstance(bad, BadBeat)
     assert bad.reason is reason
     assert bad.message
+
+
+ODD: list[Any] = [
+    None,
+    "",
+    "x",
+    0,
+    -1,
+    1.5,
+    True,
+    [],
+    {},
+    "completed",
+    "2026-03-14T24:00:00Z",
+    "2026-02-30T00:00:00Z",
+    "\x00",
+]
+NAMES = ["org_id", "workflow_name", "run_id", "run_epoch", "step", "status", "progress", "beat_at", "more"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("odd", ODD, ids=repr)
+def test_what_is_read_quickly_is_read_as_by_a_closer_look(name: str, odd: object) -> None:
+    for sent in (DATA | {name: odd}, event(data=DATA | {name: odd}), event(**{name: odd})):
+        one = record(sent)
+        quick = read_plain_beat(one)
+        assert quick is None or quick == read_closely(one, Everybody())
+
+
+def test_plain_beats_are_read_quickly_and_names_that_hold_secrets_are_not() -> None:
+    assert read_plain_beat(record(DATA)) == read_closely(record(DATA), Everybody())
+    assert read_plain_beat(record(event())) == read_closely(record(event()), Everybody())
+    assert read_plain_beat(record(DATA)) is not None
+    assert read_plain_beat(record(event())) is not None
+    assert read_plain_beat(record(DATA | {"step": "AKIAIOSFODNN7EXAMPLE"})) is None
+    assert read_plain_beat(record(event(id=""))) is None
