@@ -87,13 +87,17 @@ class StallRounds:
         }
 
     def _due(self) -> Sequence[LiveRun]:
-        """Return the silent runs whose next look is due, those first that were looked at before."""
+        """Return the silent runs whose next look is due, those first that were looked at before.
+
+        The second one is due once the partition was read past the first: a beat in between would have been seen.
+        """
         now, due = self.heartbeats.now(), []
         for run in self.heartbeats.board.overdue(self.heartbeats.marks):
             suspect = self._suspects.get(run.beat.name)
             if suspect is None or suspect.heard != run.heard:
                 suspect = self._suspects[run.beat.name] = _Suspect(heard=run.heard)
-            if suspect.next_look <= now:
+            read_up_to = self.heartbeats.marks.up_to(run.beat.partition) or 0.0
+            if suspect.next_look <= now and (suspect.first is None or suspect.first.at.timestamp() <= read_up_to):
                 due.append((suspect.first is None, run.due or 0.0, run))
         due.sort(key=lambda one: one[:2])
         return [run for _, _, run in due]

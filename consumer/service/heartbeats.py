@@ -42,6 +42,8 @@ AT_ONCE: Final = 200
 POLL_WAIT: Final = timedelta(milliseconds=200)
 ASK_WITHIN: Final = timedelta(seconds=5)
 COMMIT_WITHIN: Final = timedelta(seconds=5)
+MARK_EVERY: Final = 1.0
+"""Seconds between two questions for the ends of partitions: so much the watermark lags at least."""
 FORGET_EVERY: Final = timedelta(minutes=1)
 
 
@@ -128,10 +130,13 @@ class _Member:
         """Read, keep, look and commit until stopped."""
         loop, every = asyncio.get_running_loop(), self.heartbeats.settings.every.total_seconds()
         watching = asyncio.create_task(self._watch.look_until(stop, self.reader))
-        due = loop.time() + every
+        due, mark_due = loop.time() + every, loop.time()
         try:
             while not stop.is_set():
                 await self._read()
+                if loop.time() >= mark_due:
+                    mark_due = loop.time() + min(every, MARK_EVERY)
+                    await self._mark()
                 if loop.time() >= due:
                     due = loop.time() + every
                     await self._keep()
@@ -178,7 +183,7 @@ class _Member:
         return True
 
     async def _keep(self) -> None:
-        """Keep what was read, commit it, ask how far there is to read, and look at what is silent."""
+        """Keep what was read, commit it, and look at what is silent."""
         if not self._loaded:
             return
         positions = dict(self._positions)
@@ -190,7 +195,6 @@ class _Member:
         fresh = {tp: at for tp, at in positions.items() if self._committed.get(tp) != at and tp in self._assigned}
         if fresh and await self.reader.commit(fresh, COMMIT_WITHIN):
             self._committed |= fresh
-        await self._mark()
         metrics, heartbeats = self.stalls.metrics, self.heartbeats
         metrics.heartbeats_behind_seconds.set(heartbeats.marks.age(heartbeats.now()))
         if self._round is not None and self._round.done():
@@ -199,6 +203,9 @@ class _Member:
             self._round = asyncio.create_task(self._look())
 
     async def _mark(self) -> None:
+        """Ask how far there is to read, where that is not known of a time after the last mark that was come to."""
+        if not self._loaded:
+            return
         marks, asked = self.heartbeats.marks, self.heartbeats.now()
         by_number = {tp.partition: tp for tp in self._assigned}
         to_ask = [by_number[number] for number in marks.unmarked() if number in by_number]

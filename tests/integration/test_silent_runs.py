@@ -51,6 +51,7 @@ class Place:
     beats: Heartbeats
     published: Published
     runner: ScriptedRunner
+    partitions: tuple[int, ...]
 
     async def silent(self, *runs: str, partition: int = 0) -> list[LiveRun]:
         """Have runs that were heard a while ago, kept; their partition is read up to now."""
@@ -68,8 +69,10 @@ class Place:
         marks.came_to(dict.fromkeys(partitions, 1))
 
     async def look(self, times: int = 2) -> None:
+        """Look so often; the partitions are read on after each look."""
         for _ in range(times):
             await self.rounds.once()
+            self.read(*self.partitions)
 
     def said(self) -> set[str]:
         counted = self.rounds.metrics.silences
@@ -97,7 +100,7 @@ def member(pool: Pool, runner: ScriptedRunner, published: Published, *partitions
         heartbeats_topic="beats",
         metrics=metrics,
     )
-    return Place(pool, rounds, beats, published, runner)
+    return Place(pool, rounds, beats, published, runner, partitions or (0,))
 
 
 @pytest.fixture
@@ -134,6 +137,17 @@ async def test_what_its_runner_says_decides(
     assert bool(await pool.fetchval("SELECT count(*) FROM heal_live_run")) is stays
 
 
+async def test_a_second_look_counts_only_once_the_partition_was_read_past_the_first(pool: Pool) -> None:
+    place = member(pool, ScriptedRunner(looks=[RUNNING]), Published())
+    await place.silent("run-1")
+    for _ in range(3):
+        await place.rounds.once()
+    assert place.published.messages == []
+    place.read(0)
+    await place.rounds.once()
+    assert len(place.published.messages) == 1
+
+
 async def test_an_engine_is_asked_about_a_part_of_many_silent_runs_a_round(
     pool: Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -153,8 +167,8 @@ async def test_two_members_that_both_believe_they_read_a_partition_tell_one_stal
     await second.beats.load([0])
     second.read(0)
     for _ in range(2):
-        await first.rounds.once()
-        await second.rounds.once()
+        await first.look(1)
+        await second.look(1)
     assert sum(len(place.published.messages) for place in places) == 1
     assert len(await outbox(pool)) == 1
 
