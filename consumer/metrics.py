@@ -175,6 +175,7 @@ class ApiLimit(StrEnum):
     ADDRESS_RATE = "address_rate"  # too many refused or anonymous requests of one address: answered 429
     USER_RATE = "user_rate"  # too many requests of one user: answered 429
     BODY = "body"  # a body above the limit: answered 413
+    STREAMS = "streams"  # one viewer more than may watch what moves: answered 429
     TIME = "time"  # a head, a body, an answer or a whole request took too long: answered 408 or 503, or cut
 
 

@@ -184,6 +184,25 @@ class StoryWait(StrEnum):
     PERSON = "person"  # a person to act
 
 
+class StreamEvent(StrEnum):
+    """An event of the stream of what moves."""
+
+    SNAPSHOT = "snapshot"  # how it stands now: read anew, what was known before may be old
+    MOVED = "moved"  # what has changed since the event before
+
+
+class IncidentAct(StrEnum):
+    """What a person does about an incident."""
+
+    OPEN = "open"  # makes one case of the failures of a cause
+    ACKNOWLEDGE = "acknowledge"  # says that somebody knows
+    TAKE = "take"  # is its owner from now on
+    RELEASE = "release"  # leaves it to somebody else
+    NOTE = "note"  # writes something down
+    HEAL = "heal"  # freezes all of its failures for a bulk
+    CLOSE = "close"  # it is over
+
+
 class ReachKind(StrEnum):
     """What a pause names, by the narrowest of it."""
 

@@ -4,6 +4,7 @@ from typing import Final
 
 from schemas.names import Code, Disposition, FailureType, Result, Status, StrategyName
 from schemas.openapi_bindings import binding_paths, binding_schemas
+from schemas.openapi_live import live_paths, live_schemas
 from schemas.openapi_orders import order_paths, order_schemas
 from schemas.openapi_parts import (
     ALWAYS,
@@ -46,9 +47,10 @@ def openapi_document() -> Json:
         | _pause_paths()
         | order_paths()
         | binding_paths()
+        | live_paths()
         | _process_paths(),
         "components": {
-            "schemas": _schemas(),
+            "schemas": _schemas() | live_schemas(),
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
         },
     }

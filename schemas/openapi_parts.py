@@ -17,14 +17,14 @@ MOMENT: Final[Json] = {
 ANY: Final[Json] = {"description": "Any JSON, without its secrets."}
 
 _ERRORS: Final[Mapping[int, str]] = {
-    400: "Not HTTP (`bad_request`), or a cursor that is not one of ours (`bad_cursor`).",
+    400: "Not HTTP (`bad_request`), a cursor that is not one of ours (`bad_cursor`), or days in no order (`bad_span`).",
     401: "Not signed in (`not_signed_in`): the token is missing, expired, or not a user's.",
-    404: "No such failure, organisation or pause among those that the user administers (`not_found`).",
+    404: "No such failure, organisation, pause or incident among those that the user administers (`not_found`).",
     408: "The request did not come in time (`too_slow`).",
-    409: "It is resolved, needs a person, waits for approval, the plan is another one; or of a pause: see the code.",
+    409: "It is resolved, needs a person, waits for approval, the plan is another one; or of a pause or an incident.",
     413: "The body is too large (`too_large`).",
     422: "A parameter or the body is not what it has to be (`invalid_request`).",
-    429: "Too many requests (`too_many_requests`): come again after `Retry-After` seconds.",
+    429: "Too many requests (`too_many_requests`) or viewers (`too_many_streams`): come again after `Retry-After`.",
     500: "A fault of the healer (`internal`): its log tells more.",
     503: "Not now (`busy`, `unavailable`, `sign_in_unavailable`): come again after `Retry-After` seconds.",
 }

@@ -13,13 +13,16 @@ from consumer.api.errors import answer_errors
 from consumer.api.gateway import Gateway, gateway
 from consumer.api.healing import healing_routes
 from consumer.api.health import Clocks, Readiness, health_routes
+from consumer.api.incidents import add_heal_of_incident, add_incidents
 from consumer.api.key_set import check_key_file
 from consumer.api.orders import OrderEndpoints, add_orders
 from consumer.api.pages import PageParts, Pages
 from consumer.api.pauses import PauseAnswers, add_pauses
 from consumer.api.reported import ReportEndpoints, add_reports
 from consumer.api.sign_in import sign_in
+from consumer.api.spend import add_spend
 from consumer.api.stories import add_stories
+from consumer.api.streams import add_stream
 from consumer.metrics import Metrics
 from consumer.settings import ApiSettings
 from consumer.store.pool import Pool
@@ -65,6 +68,9 @@ def create_api(
     routes, healing = healing_routes(settings, pool, wake)
     add_bindings(routes, healing)
     stories = add_stories(routes, healing)
+    streams = add_stream(routes, healing, settings, metrics)
+    incidents = add_incidents(routes, healing)
+    spend = add_spend(routes, healing)
     check_key_file(settings)
     door = sign_in(settings)
     parts = None
@@ -73,16 +79,20 @@ def create_api(
         add_approvals(routes, healing, supervision.approvals)
         orders = add_orders(routes, healing, supervision.orders)
         add_reports(routes, healing, supervision.reports)
+        add_heal_of_incident(routes, incidents, orders)
         parts = PageParts(
             healing=healing,
             stories=stories,
             approvals=supervision.approvals,
             pauses=pauses,
             orders=orders,
+            streams=streams,
+            incidents=incidents,
+            spend=spend,
             sign_in=door,
         )
     app.include_router(routes)
     # With every answer, of which the framework knows few.
     app.openapi = openapi_document  # type: ignore[method-assign]
     pages = console(parts) if console is not None and parts is not None else None
-    return gateway(app, settings, door, metrics, pages)
+    return gateway(app, settings, door, metrics, live=streams.views, pages=pages)

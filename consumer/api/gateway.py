@@ -8,6 +8,7 @@ import math
 import time
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field
+from functools import partial
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -17,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from consumer.api.connections import ConnectionTable
 from consumer.api.errors import ApiError, answer
+from consumer.api.live import LiveViews
 from consumer.api.pages import Pages
 from consumer.api.rates import LINE_EVERY, MOST_KEYS, address_key
 from consumer.api.sign_in import SignIn, refusal
@@ -30,6 +32,8 @@ log = structlog.get_logger(__name__)
 HEALING: Final = "/api/healing/"
 OPEN_PATHS: Final = frozenset({f"{HEALING}openapi.json"})
 METRICS: Final = "/metrics"
+LASTING_END: Final = 5.0
+"""Seconds that an answer which lasts has to end once its time is over."""
 PROBES: Final = frozenset({"/healthz", "/readyz"})
 """Paths under no limit: a probe that is turned away has the process restarted."""
 
@@ -81,6 +85,8 @@ class Gateway:
     metrics: Metrics
     addresses: TokenBuckets
     users: TokenBuckets
+    live: LiveViews
+    """Whose answers last, and end at a stop."""
     pages: Pages | None = None
     pages_app: ASGIApp | None = None
     """What answers the paths of the pages."""
@@ -111,6 +117,7 @@ class Gateway:
         limit = self.settings.request_timeout + self.settings.heal_wait + self.settings.body_timeout
         try:
             async with asyncio.timeout(limit.total_seconds()) as timer:
+                request.scope.setdefault("state", {})["lasts_until"] = partial(_last_until, request.scope, timer)
                 await self._admit(request, headers)
         except TimeoutError:
             if not timer.expired():
@@ -226,7 +233,13 @@ class Gateway:
 
 
 def gateway(
-    app: ASGIApp, settings: ApiSettings, sign_in: SignIn, metrics: Metrics, pages: Pages | None = None
+    app: ASGIApp,
+    settings: ApiSettings,
+    sign_in: SignIn,
+    metrics: Metrics,
+    *,
+    live: LiveViews,
+    pages: Pages | None = None,
 ) -> Gateway:
     """Put the limits and the sign-in before an application, and before the console's pages."""
     return Gateway(
@@ -236,6 +249,7 @@ def gateway(
         metrics=metrics,
         addresses=_rates(settings.address_rate, settings.address_burst),
         users=_rates(settings.user_rate, settings.user_burst),
+        live=live,
         pages=pages,
         pages_app=pages.application() if pages is not None else None,
     )
@@ -243,6 +257,13 @@ def gateway(
 
 def _rates(per_second: float, burst: int) -> TokenBuckets:
     return TokenBuckets(burst=burst, per_second=per_second, clock=time.monotonic, most_keys=MOST_KEYS)
+
+
+def _last_until(scope: Scope, timer: asyncio.Timeout, until: float) -> None:
+    """Give an answer that lasts its own time, of the monotonic clock, and a little for its end."""
+    left = until + LASTING_END - time.monotonic()
+    timer.reschedule(asyncio.get_running_loop().time() + left)
+    scope["state"]["may_last_until"] = until + LASTING_END
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

@@ -220,7 +220,8 @@ class ApiConnection(H11Protocol):
         elif self._untaken_since is not None and now - self._untaken_since > self._times.taking:
             self._cut()
         elif self._is_busy:
-            self._cut_after(self._times.request, now)
+            if now > self.scope["state"].get("may_last_until", 0.0):
+                self._cut_after(self._times.request, now)
         elif wire.get_write_buffer_size():
             self._cut_after(self._times.taking, now)
         elif self.timeout_keep_alive_task is None and now - self._head_since > self._times.head:

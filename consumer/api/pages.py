@@ -9,10 +9,13 @@ from starlette.types import ASGIApp, Scope
 from consumer.api.approvals import ApprovalEndpoints
 from consumer.api.errors import ApiError
 from consumer.api.healing import HealingEndpoints
+from consumer.api.incidents import IncidentEndpoints
 from consumer.api.orders import UserOrders
 from consumer.api.pauses import PauseEndpoints
 from consumer.api.sign_in import SignIn
+from consumer.api.spend import SpendEndpoints
 from consumer.api.stories import StoryEndpoints
+from consumer.api.streams import StreamEndpoints
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +27,9 @@ class PageParts:
     approvals: ApprovalEndpoints
     pauses: PauseEndpoints
     orders: UserOrders
+    streams: StreamEndpoints
+    incidents: IncidentEndpoints
+    spend: SpendEndpoints
     sign_in: SignIn
 
 

@@ -88,6 +88,7 @@ class _Server(uvicorn.Server):
             taking = group.create_task(self._take())
             watching = group.create_task(self._watch())
             await super().main_loop()
+            self._gateway.live.close()
             self._closed.set()
             taking.cancel()
             await watching

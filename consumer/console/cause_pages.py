@@ -1,83 +1,115 @@
-"""The page of causes: what is open or given up, as one case for each text of a reason, the most frequent first."""
+"""Pages of causes and incidents: what is not healed, one case for each cause, and what people do about one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, Final
+from uuid import UUID
 
+from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from consumer.api.healing import PAGE
-from consumer.api.stories import FeedQuery
+from consumer.api.errors import ApiError
+from consumer.api.healing import no_such_failure
+from consumer.api.incidents import ActBody, HealAllBody
 from consumer.api.tokens import User
-from consumer.console.frame import PageFrame
-from consumer.diagnose.fingerprint import cause, masked
-from schemas.names import Status
+from consumer.console.frame import PageFrame, read_form
+from consumer.console.order_pages import BULKS
+from consumer.console.pause_pages import told
+from consumer.console.views import digest_of
+from consumer.model import FailureId, OrgId
 
 CAUSES: Final = "/causes"
-UNHEALED: Final = tuple(one for one in Status if one is not Status.RESOLVED)
-HEALED_AT_ONCE: Final = (Status.GIVEN_UP, Status.DEFERRED)
-"""Where the story of a failure offers to heal all of its cause."""
-LOOKED_AT: Final = 4
-"""Pages of the feed that are grouped, the newest: a cause that matters is among them."""
-_NAMES: Final = 5
-"""Workflows of a cause that are named."""
+INCIDENTS: Final = "/incidents"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CauseCase:
-    """Failures whose reasons are the same but for what varies."""
+class IncidentPages:
+    """The pages of causes and incidents."""
 
-    newest: Mapping[str, Any]
-    """Of those that can be healed at once; the newest of all where none can."""
-    failures: int
-    first_at: str | None
-    last_at: str | None
-    workflows: Sequence[str]
-    more_workflows: int
-    by_status: Mapping[str, int]
+    frame: PageFrame
 
+    async def causes(self, request: Request, user: User) -> Response:
+        """Show what is not healed, by cause."""
+        found = await self.frame.parts.incidents.causes(user, None)
+        return self.frame.page(request, "causes.html", found=found, digest=digest_of(found))
 
-def cases_of(lines: Sequence[Mapping[str, Any]]) -> list[CauseCase]:
-    """Group lines of the feed, newest first, by cause: the most frequent case first. Pure."""
-    groups: dict[str, list[Mapping[str, Any]]] = {}
-    for line in lines:
-        groups.setdefault(cause(masked(line["failureReason"])), []).append(line)
-    cases = []
-    for group in groups.values():
-        workflows = list(dict.fromkeys(one["workflowName"] for one in group))
-        statuses = [one["status"] for one in group]
-        cases.append(
-            CauseCase(
-                newest=next((one for one in group if one["status"] in HEALED_AT_ONCE), group[0]),
-                failures=len(group),
-                first_at=group[-1]["detectedAt"],
-                last_at=group[0]["detectedAt"],
-                workflows=workflows[:_NAMES],
-                more_workflows=len(workflows[_NAMES:]),
-                by_status={one: statuses.count(one) for one in UNHEALED if one in statuses},
-            )
+    async def listing(self, request: Request, user: User) -> Response:
+        """Show the incidents, the open ones first."""
+        found = await self.frame.parts.incidents.listed(user, is_whole=True)
+        standing = [one for one in found if one["closedAt"] is None]
+        over = [one for one in found if one["closedAt"] is not None]
+        return self.frame.page(request, "incidents.html", standing=standing, over=over)
+
+    async def open(self, request: Request, user: User) -> Response:
+        """Make one case of the cause of a failure, and lead to it."""
+        form = await read_form(request)
+        try:
+            failure_id = FailureId(UUID(form.get("failureId", "")))
+        except ValueError:
+            raise no_such_failure() from None
+        _, incident = await self.frame.parts.incidents.open(user, failure_id)
+        return self.frame.see(f"{INCIDENTS}/{incident['id']}")
+
+    async def show(self, request: Request, user: User) -> Response:
+        """Show an incident: what stands of its cause, its clock, and what people did."""
+        incident: Any = await self.frame.parts.incidents.one(user, _incident_id(request))
+        found: Any = await self.frame.parts.incidents.causes(user, OrgId(UUID(incident["orgId"])))
+        case: Mapping[str, Any] | None = next(
+            (one for one in found["causes"] if one["fingerprint"] == incident["fingerprint"]), None
         )
-    return sorted(cases, key=lambda case: -case.failures)
+        return self.frame.page(
+            request,
+            "incident.html",
+            incident=incident,
+            case=case,
+            digest=digest_of(incident, case),
+            me=str(user.id),
+        )
+
+    async def act(self, request: Request, user: User) -> Response:
+        """Do something about an incident."""
+        incident_id, form = _incident_id(request), await read_form(request)
+        try:
+            body = ActBody.model_validate({"act": form.get("act", ""), "said": form.get("said", "").strip()})
+        except ValidationError as error:
+            if form.get("act") in {"note", "close"}:
+                message = "Write something, in a few words: whoever looks later has to understand it."
+                raise ApiError(HTTPStatus.BAD_REQUEST, "no_words", f"{message} Nothing was changed.") from None
+            raise told(error) from None
+        await self.frame.parts.incidents.act(user, incident_id, body.act, body.said)
+        return self.frame.see(f"{INCIDENTS}/{incident_id}?said=noted")
+
+    async def heal(self, request: Request, user: User) -> Response:
+        """Freeze all of an incident, and lead to the bulk, which is started there."""
+        incident_id, form = _incident_id(request), await read_form(request)
+        try:
+            body = HealAllBody(reason=form.get("reason", "").strip())
+        except ValidationError as error:
+            raise told(error) from None
+        parts = self.frame.parts
+        frozen = await parts.incidents.heal(user, parts.orders, incident_id, body.reason)
+        return self.frame.see(f"{BULKS}/{frozen['bulkId']}")
 
 
 def cause_routes(frame: PageFrame) -> list[Route]:
-    """Return the page of causes."""
+    """Return the pages of causes and incidents."""
+    pages = IncidentPages(frame=frame)
+    return [
+        Route(CAUSES, frame.signed(pages.causes)),
+        Route(INCIDENTS, frame.signed(pages.listing)),
+        Route(INCIDENTS, frame.signed(pages.open, writes=True), methods=["POST"]),
+        Route(f"{INCIDENTS}/{{incident_id}}", frame.signed(pages.show)),
+        Route(f"{INCIDENTS}/{{incident_id}}/acts", frame.signed(pages.act, writes=True), methods=["POST"]),
+        Route(f"{INCIDENTS}/{{incident_id}}/heal", frame.signed(pages.heal, writes=True), methods=["POST"]),
+    ]
 
-    async def listing(request: Request, user: User) -> Response:
-        lines: list[Mapping[str, Any]] = []
-        cursor = None
-        for _ in range(LOOKED_AT):
-            page: Any = await frame.parts.stories.feed(
-                user, FeedQuery.model_validate({"status": UNHEALED, "limit": PAGE, "cursor": cursor})
-            )
-            lines += page["failures"]
-            cursor = page["next"]
-            if cursor is None:
-                break
-        return frame.page(
-            request, "causes.html", cases=cases_of(lines), looked_at=len(lines), is_part=cursor is not None
-        )
 
-    return [Route(CAUSES, frame.signed(listing))]
+def _incident_id(request: Request) -> UUID:
+    try:
+        return UUID(request.path_params["incident_id"])
+    except ValueError:
+        message = "No such incident in the organisations that you administer."
+        raise ApiError(HTTPStatus.NOT_FOUND, "not_found", message) from None

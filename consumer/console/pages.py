@@ -6,6 +6,7 @@ from http import HTTPStatus
 from importlib.resources import files
 from typing import Any, Final
 from urllib.parse import urlencode
+from uuid import UUID
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from pydantic import ValidationError
@@ -16,18 +17,20 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Scope
 
 from consumer.api.approvals import PlanAnswerBody, PlanApprovalBody, answer_as_user
+from consumer.api.causes import HEALED_AT_ONCE
 from consumer.api.errors import ApiError
-from consumer.api.healing import raise_unless_due
+from consumer.api.healing import no_such_failure, raise_unless_due
 from consumer.api.pages import PageParts
 from consumer.api.sign_in import MESSAGES
 from consumer.api.stories import FeedQuery
 from consumer.api.tokens import SignInRefused, User
 from consumer.console import words
-from consumer.console.cause_pages import CAUSES, HEALED_AT_ONCE, cause_routes
+from consumer.console.cause_pages import CAUSES, INCIDENTS, cause_routes
 from consumer.console.frame import HEADERS, SIGN_IN, PageFrame, failure_id_of, read_form
 from consumer.console.order_pages import BULKS, order_routes
 from consumer.console.pause_pages import PAUSES, pause_routes
 from consumer.console.session import LONGEST_TOKEN, session_cookie, session_token
+from consumer.console.spend_pages import SPEND, spend_routes
 from consumer.console.views import (
     OF_PERSON,
     as_text,
@@ -40,9 +43,12 @@ from consumer.console.views import (
 )
 from consumer.diagnose.fingerprint import cause, masked
 from consumer.errors import TransientError
+from consumer.model import FailureId
 from schemas.names import FailureType, Status
 
 _SIGN_OUT, _DESIGN, _STATIC, _FAILURES = "/sign-out", "/design", "/console/", "/failures/"
+_LIVE: Final = "/live"
+_PATHS: Final = frozenset({"/", SIGN_IN, _SIGN_OUT, _DESIGN, _LIVE, CAUSES, INCIDENTS, PAUSES, BULKS, SPEND})
 _FILES: Final = {"console.css": "text/css", "console.js": "text/javascript"}
 _STEP_DIGITS: Final = 10
 """Of the largest step; a longer number is none."""
@@ -64,9 +70,7 @@ class ConsolePages:
 
     def owns(self, path: str) -> bool:
         """Return whether a path is the console's."""
-        return path in {"/", SIGN_IN, _SIGN_OUT, _DESIGN, CAUSES, PAUSES, BULKS} or path.startswith(
-            (_STATIC, _FAILURES, f"{PAUSES}/", f"{BULKS}/")
-        )
+        return path in _PATHS or path.startswith((_STATIC, _FAILURES, f"{INCIDENTS}/", f"{PAUSES}/", f"{BULKS}/"))
 
     def token(self, scope: Scope) -> str:
         """Return the token of a request's session; empty without one."""
@@ -90,7 +94,9 @@ class ConsolePages:
                 Route(
                     f"{_FAILURES}{{failure_id}}/answer", self.frame.signed(self._answer, writes=True), methods=["POST"]
                 ),
+                Route(_LIVE, self.frame.signed(self._live)),
                 *cause_routes(self.frame),
+                *spend_routes(self.frame),
                 *pause_routes(self.frame),
                 *order_routes(self.frame),
             ],
@@ -170,6 +176,14 @@ class ConsolePages:
             healed_at_once=HEALED_AT_ONCE,
             like=cause(masked(failure["failureReason"][:_OF_REASON])),
         )
+
+    async def _live(self, request: Request, user: User) -> Response:
+        given = request.query_params.get("failureId")
+        try:
+            failure_id = FailureId(UUID(given)) if given else None
+        except ValueError:
+            raise no_such_failure() from None
+        return await self.parts.streams.stream(user, request, failure_id=failure_id, headers=HEADERS)
 
     async def _design(self, request: Request) -> Response:
         return self.frame.page(request, "design.html")

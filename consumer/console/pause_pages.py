@@ -1,5 +1,6 @@
 """Pages of pauses: what holds healing in one's organisations, a form that makes a pause, and one that ends it."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Final
@@ -20,6 +21,7 @@ from schemas.names import FailureType, StrategyName
 PAUSES: Final = "/pauses"
 LASTS: Final = {"1": "One hour", "4": "Four hours", "24": "One day", "168": "One week", "": "Until somebody resumes it"}
 """How long a pause lasts, in hours, as the form offers it."""
+_LAST_YEAR: Final = 2999
 
 
 def pause_routes(frame: PageFrame) -> list[Route]:
@@ -45,8 +47,11 @@ def pause_routes(frame: PageFrame) -> list[Route]:
         hours = form.get("hours", "")
         if hours not in LASTS:
             raise ApiError(HTTPStatus.BAD_REQUEST, "bad_form", "Choose how long it lasts. Nothing was changed.")
+        begins = _begins(form)
+        if begins is not None:
+            given["startsAt"] = begins
         if hours:
-            given["endsAt"] = datetime.now(UTC) + timedelta(hours=int(hours))
+            given["endsAt"] = (begins or datetime.now(UTC)) + timedelta(hours=int(hours))
         try:
             body = PauseBody.model_validate(given)
         except ValidationError as error:
@@ -71,6 +76,22 @@ def pause_routes(frame: PageFrame) -> list[Route]:
         Route(PAUSES, frame.signed(add, writes=True), methods=["POST"]),
         Route(f"{PAUSES}/{{pause_id}}/end", frame.signed(end, writes=True), methods=["POST"]),
     ]
+
+
+def _begins(form: Mapping[str, str]) -> datetime | None:
+    """Return when a planned pause begins: as the form has it, in the reader's zone (`offset`, minutes behind UTC)."""
+    written = form.get("startsAt", "").strip()
+    if not written:
+        return None
+    try:
+        offset = timedelta(minutes=int(form.get("offset") or "0"))
+        begins = datetime.fromisoformat(written).replace(tzinfo=UTC) + offset
+    except (ValueError, OverflowError):
+        message = "Begins: write a day and a time, or leave it empty for now. Nothing was changed."
+        raise ApiError(HTTPStatus.BAD_REQUEST, "bad_form", message) from None
+    if begins.year > _LAST_YEAR:
+        raise ApiError(HTTPStatus.BAD_REQUEST, "bad_form", "Begins: that is too far away. Nothing was changed.")
+    return begins
 
 
 def told(error: ValidationError) -> ApiError:

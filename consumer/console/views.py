@@ -34,6 +34,8 @@ class Tile:
     href: str
     tone: str
     is_chosen: bool
+    status: str | None
+    """What it counts, where that is told anew while the page is seen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +80,7 @@ def tiles_of(counts: Mapping[str, Any], chosen: Sequence[str]) -> list[Tile]:
             href=f"/?{urlencode({'status': status.value})}",
             tone=tone_of(status),
             is_chosen=tuple(chosen) == (status.value,),
+            status=status.value,
         )
         for status, label in TILES
     ]
@@ -90,6 +93,7 @@ def tiles_of(counts: Mapping[str, Any], chosen: Sequence[str]) -> list[Tile]:
             href=f"/?{urlencode({'status': Status.RESOLVED.value})}",
             tone="good",
             is_chosen=tuple(chosen) == (Status.RESOLVED.value,),
+            status=None,
         ),
     ]
 

@@ -1,9 +1,9 @@
 """Sentences of the console: what each status, wait and answer means to a person, and what comes next. Pure."""
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
-from schemas.names import BulkState, Disposition, FailureType, Status, StoryWait, StrategyName
+from schemas.names import BulkState, Disposition, FailureType, IncidentAct, Status, StoryWait, StrategyName
 
 STATUS: Final[Mapping[str, str]] = {
     Status.PENDING: "Waiting to be healed",
@@ -77,9 +77,28 @@ SAID: Final[Mapping[str, str]] = {
     "paused": "Healing is paused there: no effect begins until the pause is over.",
     "resumed": "The pause is over. What it held goes on by itself, a little at a time.",
     "edited": "The new input is kept, and the failed step is healed with it.",
+    "noted": "It is kept, with your id and the time.",
     "asked": "The heal was asked for. It begins as soon as there is a free place.",
 }
 """What a form came to, by the word in the address that follows it."""
+ACT: Final[Mapping[str, str]] = {
+    IncidentAct.OPEN: "Opened",
+    IncidentAct.ACKNOWLEDGE: "Acknowledged",
+    IncidentAct.TAKE: "Taken",
+    IncidentAct.RELEASE: "Left to somebody else",
+    IncidentAct.NOTE: "Noted",
+    IncidentAct.HEAL: "Heal of all asked for",
+    IncidentAct.CLOSE: "Closed",
+}
+SPENT: Final[Mapping[str, str]] = {"under_way": "Held for heals under way"}
+"""What money of heals is for, where it is no strategy's name."""
+LEDGER: Final[Mapping[str, str]] = {
+    "topup": "Top-ups",
+    "renewal": "Renewals",
+    "adjustment": "Adjustments",
+    "text_consume": "Text used",
+    "voice_consume": "Voices used",
+}
 BULK: Final[Mapping[str, str]] = {
     BulkState.PREVIEWED: "Nothing is done yet",
     BulkState.RUNNING: "Under way",
@@ -94,3 +113,28 @@ TILES: Final = (
     (Status.PENDING, "Waiting"),
 )
 """The tiles that lead to failures, the most urgent first."""
+
+
+def incident_state(incident: Mapping[str, Any]) -> str:
+    """Return where an incident stands, in words."""
+    if incident["closedAt"] is not None:
+        return "Closed"
+    return "Acknowledged" if incident["acknowledgedAt"] is not None else "Nobody has said that they know"
+
+
+def incident_tone(incident: Mapping[str, Any]) -> str:
+    """Return how that is coloured."""
+    if incident["closedAt"] is not None:
+        return "good"
+    return "calm" if incident["acknowledgedAt"] is not None else "ask"
+
+
+def lasted(seconds: float) -> str:
+    """Write a span of time in its two largest units."""
+    left = round(seconds)
+    parts = []
+    for name, size in (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)):
+        count, left = divmod(left, size)
+        if count:
+            parts.append(f"{count} {name}")
+    return " ".join(parts[:2]) or "less than a second"

@@ -265,6 +265,13 @@ class ApiSettings(Section):
     """Requests a second of one user."""
     user_burst: Annotated[int, Field(ge=1)] = 2000
     """Enough for a thousand at once for a heal of one failure: they share one."""
+    streams: Annotated[int, Field(ge=0, le=50_000)] = 500
+    """Viewers of what moves (`GET /api/healing/stream`, and open pages) at most, and no more than half of the
+    connections; those beyond get a 429, and open pages ask from time to time instead."""
+    streams_per_organisation: Annotated[int, Field(ge=0, le=50_000)] = 200
+    streams_per_address: Annotated[int, Field(ge=0, le=50_000)] = 200
+    stream_for: Seconds = timedelta(minutes=5)
+    """How long one stream lasts: whoever comes back is asked anew what they may see."""
     heal_wait: Seconds = timedelta(seconds=10)
     """How long POST /api/healing/heal waits for the attempt before it answers 202."""
     loop_stall: Seconds = timedelta(seconds=15)

@@ -64,6 +64,8 @@ PRIVILEGES: Final[Mapping[str, tuple[str, ...]]] = {
     "heal_beat_gap": _ALL,
     "heal_beat_partition": _ALL,
     "heal_agent_diagnosis": ("SELECT", "INSERT", "UPDATE"),
+    "heal_incident": ("SELECT", "INSERT", "UPDATE"),
+    "heal_incident_act": ("SELECT", "INSERT"),
     "FUNCTION shw_history()": ("EXECUTE",),
     "FUNCTION shw_json_bytes(jsonb,bigint)": ("EXECUTE",),
 }

@@ -13,7 +13,7 @@ from tests.support.console_reader import ask, elements_of, links_of
 from tests.support.markup_payloads import PAYLOADS
 
 HASH = "ab" * 32
-LIVE = ("data-live", "data-live-moved", "data-live-lost")
+LIVE = ("data-live", "data-live-moved", "data-live-lost", "data-stream", "data-count")
 ASKED = """
 INSERT INTO heal_approval (failure_id, org_id, state, step, valid_step, strategy, plan_hash, base_hash, plan, why,
                            asked, asks, expires_at, valid_for, approvers, self_approval, fingerprint, denied)

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.test_console import asked_failure
+from tests.integration.test_spend_api import two_days
 from tests.support.api_world import World, serving
 from tests.support.browser import DESKTOP, PHONE, Browser, open_browser
 from tests.support.markup_payloads import PAYLOADS
@@ -141,6 +142,57 @@ async def test_an_open_feed_tells_that_it_is_old_and_that_its_connection_is_lost
     assert await until(lambda: browser.hides("The connection is lost"))
 
 
+async def test_an_owner_makes_an_incident_works_on_it_and_sees_what_healing_costs(
+    world: World, browser: Browser
+) -> None:
+    for number in range(3):
+        await given_up(world, f"reservation.{number}", f"guests: expected an integer, attempt {number}")
+    await browser.press("Causes")
+    await browser.press("Make it an incident of: guests: expected an integer, attempt 2")
+    await browser.press("Acknowledge: I know of it")
+    await browser.press("Take it")
+    await browser.fill("Note something", "The form was changed on Friday: it sends words.")
+    await browser.press("Keep the note")
+    assert "it sends words" in await browser.text()
+    await keep_picture(browser, "console-incident")
+    await browser.unfold("Heal all of it")
+    await browser.fill("Why they heal now", "the form is mended")
+    await browser.press("See how many")
+    await browser.press("Heal all 3")
+    assert await until(lambda: browser.shows("Stop: begin no more of them"))
+    await browser.press("Incidents")
+    assert "owned by you" in await browser.text()
+    await two_days(world)
+    await browser.press("Spend")
+    assert "The sums agree with the ledger." in await browser.text()
+    await keep_picture(browser, "console-spend")
+    await browser.press("7 days")
+    assert "auto-retry" in await browser.text()
+
+
+async def test_what_moved_while_the_connection_was_lost_is_told_once_it_is_back(world: World, browser: Browser) -> None:
+    assert await until(lambda: watched_by(world, 1))
+    await browser.connect(is_online=False)
+    assert await until(lambda: browser.shows("The connection is lost"))
+    await world.failure("meanwhile", workflow_name="while.away")
+    assert "while.away" not in await browser.text()
+    await browser.connect(is_online=True)
+    assert await until(lambda: browser.hides("The connection is lost"))
+    assert await until(lambda: browser.shows("Something has moved since: show it"))
+    await browser.press("Something has moved since: show it")
+    assert "while.away" in await browser.text()
+
+
+async def watched_by(world: World, viewers: int) -> bool:
+    return world.viewers() == viewers
+
+
+async def test_the_counts_of_an_open_feed_move_without_a_reload(world: World, browser: Browser) -> None:
+    assert await until(lambda: watched_by(world, 1))
+    await world.failure("new", status="needs_person")
+    assert await until(lambda: browser.shows("1\nNeed a person"))
+
+
 async def test_no_page_has_a_serious_fault_for_a_screen_reader_and_none_is_wider_than_a_phone(
     world: World, browser: Browser
 ) -> None:
@@ -149,6 +201,9 @@ async def test_no_page_has_a_serious_fault_for_a_screen_reader_and_none_is_wider
         f"/failures/{await asked_failure(world)}",
         "/causes",
         "/pauses",
+        "/incidents",
+        await an_incident(world),
+        "/spend",
         "/?status=resolved",
         "/failures/none",
         "/design",
@@ -169,6 +224,17 @@ async def test_no_page_has_a_serious_fault_for_a_screen_reader_and_none_is_wider
             assert await browser.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
 
 
+async def an_incident(world: World) -> str:
+    await two_days(world)
+    await world.failure("again", failure_reason="no answer", status="given_up", due_at=None)
+    (case, *_) = (await world.get("/api/healing/causes"))["causes"]
+    made = await world.ask("POST", "/api/healing/incidents", json={"failureId": case["newestId"]})
+    where = f"/api/healing/incidents/{made.json()['id']}/acts"
+    for note in ("It began with the release.", "\n".join(PAYLOADS)):
+        assert (await world.ask("POST", where, json={"act": "note", "said": note[:4000]})).status_code == 200
+    return f"/incidents/{made.json()['id']}"
+
+
 async def test_no_payload_of_an_event_runs_in_a_browser(world: World, browser: Browser) -> None:
     for number, payload in enumerate(PAYLOADS):
         await world.failure(f"x{number}", failure_reason=payload, workflow_name=payload)
@@ -176,6 +242,10 @@ async def test_no_payload_of_an_event_runs_in_a_browser(world: World, browser: B
     context = json.dumps({"payload": {"a": "1", "b": whole}})
     one = await world.failure("all", failure_reason=whole, status="given_up", due_at=None, step=1, context=context)
     await world.attempt(one, 0, "failed", code=whole, reason=whole, note=PAYLOADS)
+    await browser.open(world.url + await an_incident(world))
+    assert "onerror" in await browser.text()
+    await browser.open(f"{world.url}/causes")
+    assert "onerror" in await browser.text()
     await browser.open(world.url)
     assert "onerror" in await browser.text()
     await browser.press("Older")

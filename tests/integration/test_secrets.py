@@ -215,7 +215,12 @@ async def api(place: Site, running: Running, org: UUID) -> Found:
         for path, body in _orders(str(org), str(failure)):
             answer = await client.post(f"/api/healing/{path}", json=body)
             found[f"POST {path}"] = f"{dict(answer.headers)} {answer.text}"
-        for path in ("pauses", f"failures/{failure}/plan", f"bulks/{uuid4()}"):
+        opened = await client.post("/api/healing/incidents", json={"failureId": str(failure)})
+        incident = f"incidents/{opened.json()['id']}"
+        for path, body in (("acts", {"act": "note", "said": WORDS}), ("heal", {"reason": WORDS})):
+            answer = await client.post(f"/api/healing/{incident}/{path}", json=body)
+            found[f"POST {incident}/{path}"] = f"{answer.status_code} {answer.text}"
+        for path in ("causes", "incidents", incident, "pauses", f"failures/{failure}/plan", f"bulks/{uuid4()}"):
             found[f"GET {path}"] = (await client.get(f"/api/healing/{path}")).text
     return found
 

@@ -4,7 +4,7 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -89,6 +89,8 @@ class World:
     healer: Healer
     metrics: Metrics
     app: ASGIApp
+    viewers: Callable[[], int]
+    """How many watch what moves."""
     org_id: UUID = field(default_factory=uuid4)
     people: dict[str, UUID] = field(default_factory=dict)
 
@@ -173,7 +175,7 @@ async def serving(database: str, **settings: Any) -> AsyncIterator[World]:
             ),
         )
         async with serve(app, "127.0.0.1", 0) as url:
-            world = World(url, pool, limited, healer, metrics, app.app)
+            world = World(url, pool, limited, healer, metrics, app.app, app.live.__len__)
             world.people = {person: uuid4() for person in (*LEADERS, *OTHERS)}
             await pool.execute("INSERT INTO organizations (id) VALUES ($1)", world.org_id)
             await pool.executemany(

@@ -10,12 +10,20 @@ for (const element of document.querySelectorAll("time[datetime]")) {
 for (const element of document.querySelectorAll("[data-zone]")) {
   element.textContent = Intl.DateTimeFormat().resolvedOptions().timeZone;
 }
+for (const offset of document.querySelectorAll("[data-offset-of]")) {
+  const field = document.getElementById(offset.dataset.offsetOf);
+  field.addEventListener("change", () => {
+    const chosen = new Date(field.value); /* without a zone: read in the reader's own, of that day */
+    offset.value = Number.isNaN(chosen.getTime()) ? "0" : String(chosen.getTimezoneOffset());
+  });
+}
 const live = document.querySelector("[data-live]");
 if (live) {
-  const every = 10_000;
+  const every = 10_000, soonest = 2_000, room = 60_000;
   const moved = live.querySelector("[data-live-moved]"), lost = live.querySelector("[data-live-lost]");
   moved.querySelector("a").href = location.href;
-  let timer = 0, isLooking = false;
+  let timer = 0, isLooking = false, looked = 0, source = null, known = "";
+  /* Asks for the page anew and compares its digest; polls only where nothing is streamed. */
   const look = async () => {
     clearTimeout(timer);
     if (isLooking || document.hidden) return;
@@ -29,9 +37,42 @@ if (live) {
       lost.hidden = false;
     }
     isLooking = false;
-    timer = setTimeout(look, every);
+    looked = Date.now();
+    if (!source || source.readyState !== EventSource.OPEN) timer = setTimeout(look, every);
   };
-  timer = setTimeout(look, every);
-  for (const event of ["online", "offline"]) addEventListener(event, look);
-  document.addEventListener("visibilitychange", look);
+  /* Where it is told already that something moved there is nothing to ask. */
+  const soon = () => {
+    clearTimeout(timer);
+    if (moved.hidden) timer = setTimeout(look, Math.max(0, looked + soonest - Date.now()));
+  };
+  const show = (event) => {
+    const counts = JSON.parse(event.data).counts;
+    for (const tile of counts ? document.querySelectorAll("[data-count]") : []) {
+      const name = tile.dataset.count;
+      tile.textContent = counts.byStatus[name].toLocaleString("en") + (counts.more.includes(name) ? "+" : "");
+      tile.parentElement.classList.toggle("is-zero", counts.byStatus[name] === 0);
+    }
+    if (event.lastEventId !== known) soon();
+    known = event.lastEventId;
+  };
+  const watch = () => {
+    if (document.hidden || (source && source.readyState !== EventSource.CLOSED)) return;
+    source = new EventSource(live.dataset.stream);
+    source.onopen = () => { lost.hidden = true; };
+    for (const kind of ["snapshot", "moved"]) source.addEventListener(kind, show);
+    source.onerror = () => {
+      if (source.readyState === EventSource.CLOSED) setTimeout(watch, room); /* refused: it is asked from time to time */
+      soon();
+      if (!moved.hidden) timer = setTimeout(look, every);
+    };
+  };
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden && source) source.close();
+    watch();
+    soon();
+  });
+  for (const event of ["online", "offline"]) addEventListener(event, () => { look(); watch(); });
+  addEventListener("pageshow", watch);
+  addEventListener("pagehide", () => { if (source) source.close(); });
+  watch();
 }
