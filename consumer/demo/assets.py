@@ -90,6 +90,18 @@ def check_voices(cases: Sequence[Case], left: Decimal) -> tuple[str, ...]:
     return () if spent == price else (f"{spent.normalize():f} AUD were taken from it, and voices cost {price:f}",)
 
 
+def calls_told(details: JsonObject) -> str:
+    """Return what the attempt that made the picture which was cut at first tells of each of its calls, in words."""
+    calls = details.get("generations")
+    told = [_told(call) for call in (calls if isinstance(calls, list) else ()) if isinstance(call, dict)]
+    return f"{_FILES[AGAIN]}: {'; '.join(told) or 'no call of a generator is told'}"
+
+
+def _told(call: JsonObject) -> str:
+    cost = Decimal(str(call.get("micro_aud"))) / 1_000_000
+    return f"call {call.get('n')} {call.get('came')} ({str(call.get('said'))[:120]}), {cost} AUD"
+
+
 def made_files(folder: Path) -> str:
     """Return what was made and where it lies, in words."""
     if (missing := missing_libraries()) is not None:

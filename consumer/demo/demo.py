@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from consumer.api.development_tokens import sign_token
 from consumer.demo.acts import Scene, play_crash, play_outage, replace_killed, until_taken_over
 from consumer.demo.approvals import Owner, play_approvals
-from consumer.demo.assets import asset_cases, made_files, spent_on_voices
+from consumer.demo.assets import AGAIN, asset_cases, calls_told, made_files, spent_on_voices
 from consumer.demo.billing import billing_cases
 from consumer.demo.cases import Case, Wave, demo_cases
 from consumer.demo.catalog import SOURCE
@@ -124,6 +124,7 @@ async def _check_results(place: Stage, view: View, story: Story, logs: Sequence[
     checks = checks_of(story, output, place.world.record)
     lost, repeated = lost_and_repeated(story.cases, place.world.record)
     view.say(made_files(place.home / MADE))
+    view.say(calls_told(next((one.details for one in output.standings if one.name == AGAIN), {})))
     view.say(f"voices were paid from the voice budget: {spent_on_voices(output.voices).normalize():f} AUD")
     ok = all(check.ok for check in checks) and (lost, repeated) == (0, 0)
     look = Look(standings=_in_order(output.standings, story.cases), crowd=output.crowd, drift=output.drift)

@@ -26,6 +26,7 @@ _SHAPES: Final = {
     SoundKind.PAUSE: ((-38.0, 6.0), (-15.0, 15.0)),
 }
 """Loudness below the loudest moments, and of the highest band above the three lowest: mean and deviation, in dB."""
+_ORDER: Final = {kind: at for at, kind in enumerate(_SHAPES)}
 _FLOOR_DB, _HEARD_DB = -40.0, -35.0
 _TOP_DB, _HIGHEST_SIBILANCE = 25.0, -10.0
 """Loud moments are vowels, and vowels are low: where they are not (a whisper), letters tell nothing of the spectrum."""
@@ -35,7 +36,8 @@ _WORST: Final = -14.0
 _NEVER: Final = -1e9
 _SHARE: Final = 0.75
 """Of a text's sounds: what ends before is a part of it."""
-_LEAST_FRAMES, _MOST_FRAMES, _MOST_SOUNDS = 40, 4500, 2500
+_LEAST_FRAMES, _MOST_FRAMES, _MOST_SOUNDS, _MOST_CHARACTERS = 40, 4500, 1800, 4000
+"""A minute and a half, of which 20 sounds are spoken a second: that costs a fifth of a second of CPU time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,10 +52,10 @@ class Alignment:
 
 def align(bands: Levels, text: str) -> Alignment | None:
     """Lay a text along voiced sound, a row of loudness in bands for each 20 ms; None where that would say nothing."""
-    found = readings(text)
-    if not found or not _LEAST_FRAMES <= len(bands) <= _MOST_FRAMES or bands.shape[1] != BAND_COUNT:
+    if not _LEAST_FRAMES <= len(bands) <= _MOST_FRAMES or bands.shape[1] != BAND_COUNT or len(text) > _MOST_CHARACTERS:
         return None
-    if max(len(one.kinds) for one in found) > _MOST_SOUNDS:
+    found = readings(text)
+    if not found or max(len(one.kinds) for one in found) > _MOST_SOUNDS:
         return None
     heard = _features(bands)
     if heard is None:
@@ -82,26 +84,27 @@ def _features(bands: Levels) -> Levels | None:
 
 def _ends(heard: Levels, reading: SoundSequence) -> Levels:
     """Return for each sound of a text how likely the best way is that ends in it with the last moment."""
-    likely = _likelihoods(heard, reading)
+    likely, kinds = _likelihoods(heard), np.asarray([_ORDER[kind] for kind in reading.kinds])
     skips = np.asarray(reading.skips)
     one, two = np.full(skips.size, _NEVER), np.full(skips.size, _NEVER)
     one[2:] = -skips[1:-1]
     two[3:] = -(skips[1:-2] + skips[2:-1])
     ways = np.full(skips.size, _NEVER)
-    ways[0], ways[1] = likely[0, 0], likely[0, 1] - skips[0]
+    ways[0], ways[1] = likely[0, kinds[0]], likely[0, kinds[1]] - skips[0]
     before = np.full((3, skips.size), _NEVER)
     for moment in likely[1:]:
         before[0, 1:], before[1, 2:], before[2, 3:] = ways[:-1], ways[:-2], ways[:-3]
-        ways = np.maximum(np.maximum(ways - _STAY, before[0]), np.maximum(before[1] + one, before[2] + two)) + moment
+        best = np.maximum(np.maximum(ways - _STAY, before[0]), np.maximum(before[1] + one, before[2] + two))
+        ways = best + moment[kinds]
     return ways
 
 
-def _likelihoods(heard: Levels, reading: SoundSequence) -> Levels:
-    kinds = list(_SHAPES)
-    shapes = np.asarray([_SHAPES[kind] for kind in kinds])  # kind, feature, mean and deviation
+def _likelihoods(heard: Levels) -> Levels:
+    """Return how likely each moment is of each kind, in the kinds' order."""
+    shapes = np.asarray(list(_SHAPES.values()))  # kind, feature, mean and deviation
     away = (heard[:, None, :] - shapes[None, :, :, 0]) / shapes[None, :, :, 1]
-    of_kind = np.maximum(-(np.square(away) / 2 + np.log(shapes[None, :, :, 1])).sum(axis=2), _WORST)
-    return np.asarray(of_kind[:, [kinds.index(kind) for kind in reading.kinds]], np.float64)
+    likely = -(np.square(away) / 2 + np.log(shapes[None, :, :, 1])).sum(axis=2)
+    return np.asarray(np.maximum(likely, _WORST), np.float64)
 
 
 def _whole(ends: Levels, reading: SoundSequence) -> float:
