@@ -7,9 +7,11 @@ producer of the caller's; it raises where it is not.
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import socket
 from collections.abc import Mapping
+from importlib.util import find_spec
 from typing import Any, Callable, Optional, Protocol
 
 from shw_report.event import CONTENT_TYPE, Outgoing
@@ -141,23 +143,27 @@ class _NotOfOurThread(logging.Filter):
         return record.threadName != THREAD
 
 
-def own_client(bootstrap_servers: str, topic: str, client: str | None, options: Mapping[str, Any]) -> Client:
-    """Return a client of our own, by what is installed; ImportError where nothing is."""
-    if client != "aiokafka":
-        try:
-            return _own_confluent(bootstrap_servers, topic, options)
-        except ImportError:
-            if client == "confluent-kafka":
-                raise
-    import aiokafka  # noqa: PLC0415 - where the caller has it
-
-    for name in (aiokafka.__name__, *(f"aiokafka.{part}" for part in _LOGGERS)):
-        logging.getLogger(name).addFilter(_NotOfOurThread())
-    known: dict[str, Any] = {"acks": "all", "request_timeout_ms": int(TIMEOUT * 1000)}
-    return OwnAiokafka({"bootstrap_servers": bootstrap_servers, **known, **options}, topic)
+def own_client(
+    bootstrap_servers: str, topic: str, client: str | None, options: Mapping[str, Any]
+) -> Callable[[], Client]:
+    """Return what makes a client of our own, by what is installed; ImportError where nothing is."""
+    known = {"confluent-kafka": _own_confluent, "aiokafka": _own_aiokafka}
+    for name, make in known.items():
+        if client in (None, name) and find_spec(name.replace("-", "_")) is not None:
+            return functools.partial(make, bootstrap_servers, topic, options)
+    raise ImportError(f"no {client or ' or '.join(known)} is installed: install one, or give a producer")
 
 
 _LOGGERS = ("client", "conn", "cluster", "producer.producer", "producer.sender", "producer.message_accumulator")
+
+
+def _own_aiokafka(bootstrap_servers: str, topic: str, options: Mapping[str, Any]) -> Client:
+    for name in _LOGGERS:
+        logger = logging.getLogger(f"aiokafka.{name}")
+        if not any(isinstance(one, _NotOfOurThread) for one in logger.filters):
+            logger.addFilter(_NotOfOurThread())
+    known: dict[str, Any] = {"acks": "all", "request_timeout_ms": int(TIMEOUT * 1000)}
+    return OwnAiokafka({"bootstrap_servers": bootstrap_servers, **known, **options}, topic)
 
 
 def _own_confluent(bootstrap_servers: str, topic: str, options: Mapping[str, Any]) -> Client:

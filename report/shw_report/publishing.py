@@ -9,7 +9,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, Callable, NamedTuple
 
 from shw_report import clients
 from shw_report.clients import Client
@@ -37,9 +37,13 @@ class Counts(NamedTuple):
 class Outbox:
     """A bounded queue, and the thread that sends what is in it."""
 
-    def __init__(self, client: Client, sender: Sender, exit_seconds: float) -> None:
+    def __init__(self, make_client: Callable[[], Client], sender: Sender, exit_seconds: float) -> None:
         self.sender = sender
-        self._client = client
+        self._make_client = make_client
+        self._client: Client | None = None
+        """Made by the thread at its first event: what a parent has opened is of no use to a forked child."""
+        self._of_parents: list[Client | None] = []
+        """Kept, since to let go of one would wait for threads that only the parent has."""
         self._exit_seconds = exit_seconds
         self._waiting: deque[tuple[float, Outgoing]] = deque()
         self._bytes = 0
@@ -79,6 +83,8 @@ class Outbox:
         self._bytes = 0
         self._changed = threading.Condition()
         self._thread = None
+        self._of_parents.append(self._client)
+        self._client = None
 
     def at_exit(self) -> None:
         """Send what is left, within the seconds that the caller gives."""
@@ -105,6 +111,8 @@ class Outbox:
                     break
                 queued, record = self._waiting[0]
             try:
+                if self._client is None:
+                    self._client = self._make_client()
                 self._client.send(record)
             except Exception as error:  # whatever the client raises: it is tried again
                 tries += 1
@@ -122,7 +130,8 @@ class Outbox:
                 self._bytes -= len(record.value)
                 self._changed.notify_all()
         try:
-            self._client.close(self._exit_seconds)
+            if self._client is not None:
+                self._client.close(self._exit_seconds)
         except Exception as error:  # at the end of the process
             note_own_fault(error)
 
@@ -161,10 +170,11 @@ def configure(  # noqa: PLR0913 - what a process says once
     lowered = {name.lower(): value for name, value in (secrets or {}).items()}
     sender = Sender(source=source, org_id=str(org_id), secrets=lowered, suggest=_suggest)
     if producer is not None:
-        way = clients.callers_client(producer, topic)
+        of_caller = clients.callers_client(producer, topic)
+        before, _outbox = _outbox, Outbox(lambda: of_caller, sender, exit_seconds)
     else:
-        way = clients.own_client(str(bootstrap_servers), topic, client, client_options or {})
-    before, _outbox = _outbox, Outbox(way, sender, exit_seconds)
+        make = clients.own_client(str(bootstrap_servers), topic, client, client_options or {})
+        before, _outbox = _outbox, Outbox(make, sender, exit_seconds)
     if before is not None:
         before.close(0)
 

@@ -66,14 +66,44 @@ with shw_report.report("orders.nightly", run="run-1"):
     raise ValueError("the last of it")
 """
 
+FORKS = """
+import os, sys
+import shw_report
+_, bootstrap, topic, client = sys.argv
+shw_report.configure(source="urn:x", org_id="x", bootstrap_servers=bootstrap, topic=topic, client=client)
 
-async def test_a_process_that_ends_where_it_failed_has_published(place: Site, broker: Broker) -> None:
+def fail(run):
+    try:
+        with shw_report.report("orders.nightly", run=run):
+            raise ValueError
+    except ValueError:
+        pass
+    assert shw_report.flush(60)
+
+fail("parent")
+child = os.fork()
+fail("child" if child == 0 else "parent again")
+if child == 0:
+    os._exit(0)
+assert os.waitpid(child, 0)[1] == 0
+raise ValueError("the last of it")
+"""
+
+
+@pytest.mark.parametrize(
+    ("program", "runs"),
+    [(ENDS_AT_ONCE, {b"run-1"}), (FORKS, {b"parent", b"child", b"parent again"})],
+    ids=["ends at once", "forks"],
+)
+async def test_a_process_that_ends_where_it_failed_has_published(
+    place: Site, broker: Broker, program: str, runs: set[bytes]
+) -> None:
     topic = place.settings.kafka.failures_topic
     # By name: at exit no thread may be started any more, and names are looked up in one.
     bootstrap = place.settings.kafka.bootstrap.replace("127.0.0.1", "localhost")
     ran = await asyncio.to_thread(
         subprocess.run,
-        [sys.executable, "-c", ENDS_AT_ONCE, bootstrap, topic, client_for(broker)],
+        [sys.executable, "-c", program, bootstrap, topic, client_for(broker)],
         env={**os.environ, "PYTHONPATH": str(ROOT / "report")},
         capture_output=True,
         check=False,
@@ -81,5 +111,6 @@ async def test_a_process_that_ends_where_it_failed_has_published(place: Site, br
         timeout=PATIENCE,
     )
     assert ran.stderr.splitlines()[-1] == "ValueError: the last of it"
-    [record] = await place.read(topic)
-    assert (record.key, record.event["data"]["failure_reason"]) == (b"run-1", "ValueError: the last of it")
+    records = await place.read(topic)
+    assert len(records) == len(runs)
+    assert {record.key for record in records} == runs

@@ -29,7 +29,7 @@ def test_the_readmes_snippets_do_what_they_say(
 ) -> None:
     with reporting(tmp_path) as reported:
         to_the_test = clients.CallersFunction(reported.send, "workflow.failures")
-        monkeypatch.setattr(clients, "own_client", lambda *_: to_the_test)
+        monkeypatch.setattr(clients, "own_client", lambda *_: lambda: to_the_test)
         blocks = re.findall(
             r"^```python\n(.*?)^```", README.replace("http://127.0.0.1:8123", f"{url}/busy?"), re.MULTILINE | re.DOTALL
         )

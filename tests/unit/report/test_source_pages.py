@@ -34,7 +34,7 @@ def run_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:  # noqa: A
         }
         reported.catalog.write_text(blocks["yaml"])
         to_the_test = clients.CallersFunction(reported.send, "workflow.failures")
-        monkeypatch.setattr(clients, "own_client", lambda *_: to_the_test)
+        monkeypatch.setattr(clients, "own_client", lambda *_: lambda: to_the_test)
         names: dict[str, Any] = {}
         exec(compile(blocks["python"], page, "exec"), names)
         return names
