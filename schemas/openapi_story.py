@@ -106,6 +106,18 @@ def _feed() -> Json:
     }
 
 
+def _agent() -> Json:
+    span = object_of(source=TEXT, text=TEXT)
+    answer = {
+        "failureType": nullable(words(FailureType)),
+        "disposition": nullable(words(Disposition)),
+        "evidence": _ARRAY | {"items": span},
+        "reason": TEXT,
+    }
+    told = object_of(answer, model=TEXT, asks=COUNT, tokens=COUNT, answer=nullable(TEXT))
+    return told | {"description": "What a model says is broken, where no rule knows it; null where none was asked."}
+
+
 def _parts() -> Json:
     evidence = object_of(
         source=TEXT,
@@ -124,6 +136,7 @@ def _parts() -> Json:
             disposition=nullable(words(Disposition)),
             confidence=nullable({"type": "number"}),
             readNow=FLAG | {"description": "No attempt keeps a diagnosis yet: this is what is read in it now."},
+            agent=nullable(_agent()),
             evidence=_ARRAY | {"items": evidence},
             spans=_ARRAY
             | {"items": span, "description": "Where in failureReason the words of the evidence stand, in characters."},
@@ -161,6 +174,7 @@ def _parts() -> Json:
 def _story() -> Json:
     decision = object_of(step=COUNT, decision=TEXT, by=TEXT, reason=TEXT, decidedAt=MOMENT)
     request = object_of(step=COUNT, by=TEXT, requestedAt=MOMENT)
+    told = object_of(source=nullable(TEXT), detectedAt=MOMENT, failureReason=TEXT, error=ANY)
     return object_of(
         failure=ref("FailureWithState"),
         diagnosis=ref("StoryDiagnosis"),
@@ -170,6 +184,8 @@ def _story() -> Json:
         membersAttempts=_ARRAY | {"items": ref("Attempt")},
         decisions=_ARRAY | {"items": decision},
         requests=_ARRAY | {"items": request},
+        furtherEvents=_ARRAY
+        | {"items": told, "description": "What others told of the same failure of its run, 16 of them at most."},
         heal=nullable(ref("StoryHeal")),
         waits=ref("StoryWaits"),
     )

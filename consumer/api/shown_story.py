@@ -1,5 +1,6 @@
 """JSON forms of the feed and of a failure's story: diagnosis, plan, attempts, decisions, what it waits for. Pure."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -13,7 +14,7 @@ from consumer.diagnose.spans import evidence_spans
 from consumer.model import JsonObject, in_aud
 from consumer.model.agent_diagnosis import AgentDiagnosis
 from consumer.model.pause import PAUSE_GATE
-from consumer.redact import redact_text
+from consumer.redact import redact_json, redact_text
 from consumer.store.attempts import ReportedAttempt
 from consumer.store.feed import COUNTED, FeedCounts, FeedLine
 from consumer.store.reports import ReportedFailure
@@ -68,6 +69,15 @@ def shown_story(whole: WholeStory) -> dict[str, object]:
         "requests": [
             {"step": one.step, "by": redact_text(one.requested_by), "requestedAt": one.requested_at}
             for one in story.requests
+        ],
+        "furtherEvents": [
+            {
+                "source": redact_text(one.source) if one.source is not None else None,
+                "detectedAt": one.detected_at,
+                "failureReason": redact_text(one.failure_reason),
+                "error": redact_json(json.loads(one.error))[0] if one.error is not None else None,
+            }
+            for one in story.further_events
         ],
         "heal": _heal(story.under_way) if story.under_way is not None else None,
         "waits": waits_of(story),

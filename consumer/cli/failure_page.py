@@ -116,6 +116,8 @@ def _history(shown: dict[str, Any]) -> Iterator[str]:
         yield from _field("" if number else "decisions", what)
     for number, one in enumerate(shown["heal_requests"]):
         yield from _field("" if number else "asked for", f"by {one['requested_by']} at {one['requested_at']}")
+    for number, one in enumerate(shown["further_events"]):
+        yield from _field("" if number else "told again", f"by {one['source']}: {one['failure_reason']}")
 
 
 def _next(shown: dict[str, Any]) -> Iterator[str]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from consumer.store.heal_requests import KeptRequest
     from consumer.store.pool import Connection
     from consumer.store.reports import FailureState
+    from consumer.store.same_run import FurtherEvent
     from consumer.store.shown_heals import HealUnderWay
 
 _OVERDUE: Final = 60.0
@@ -87,6 +88,7 @@ class _Stored:
     attempts: "Sequence[ReportedAttempt]"
     decisions: "Sequence[KeptDecision]"
     requests: "Sequence[KeptRequest]"
+    further_events: "Sequence[FurtherEvent]"
 
 
 async def _read(connection: "Connection", failure_id: "FailureId") -> _Stored | None:
@@ -95,6 +97,7 @@ async def _read(connection: "Connection", failure_id: "FailureId") -> _Stored | 
     from consumer.store.decisions import decisions_of
     from consumer.store.heal_requests import requests_of
     from consumer.store.reports import failure_state
+    from consumer.store.same_run import further_events
     from consumer.store.shown_heals import heal_under_way
 
     stands = await failure_state(connection, failure_id)
@@ -107,6 +110,7 @@ async def _read(connection: "Connection", failure_id: "FailureId") -> _Stored | 
         attempts=await attempts_of(connection, failure_id),
         decisions=await decisions_of(connection, failure_id),
         requests=await requests_of(connection, failure_id),
+        further_events=await further_events(connection, failure_id),
     )
 
 
@@ -134,6 +138,7 @@ def _as_json(failure_id: UUID, stored: _Stored) -> "JsonObject":
         "attempt_list": list(attempts),
         "decisions": [asdict(one) for one in stored.decisions],
         "heal_requests": [asdict(one) for one in stored.requests],
+        "further_events": [asdict(one) for one in stored.further_events],
         "next": [asdict(one) for one in commands],
     }
 

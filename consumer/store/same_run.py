@@ -48,7 +48,7 @@ ON CONFLICT DO NOTHING
 """
 
 _FURTHER_EVENTS = """
-SELECT r.event_id, r.source, to_json(r.detected_at) #>> '{}' AS detected_at, r.failure_reason, r.error
+SELECT r.source, to_json(r.detected_at) #>> '{}' AS detected_at, r.failure_reason, r.error
   FROM intake_same_run r WHERE r.failure_id = $1 ORDER BY r.arrived_at, r.event_id
 """
 
@@ -63,6 +63,22 @@ class SameRun:
     """Events that act on something of their own: failures of their own, without a key."""
     known: frozenset[FailureId]
     """Linked events that were linked before: a second delivery."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FurtherEvent:
+    """What another event told of a failure that stood already."""
+
+    source: str | None
+    detected_at: str
+    failure_reason: str
+    error: str | None
+    """JSON."""
+
+
+async def further_events(connection: Connection, failure_id: FailureId) -> list[FurtherEvent]:
+    """Return what further events told of a failure, in the order in which they came."""
+    return [FurtherEvent(**dict(row)) for row in await connection.fetch(_FURTHER_EVENTS, failure_id)]
 
 
 async def link_same_run(

@@ -15,6 +15,7 @@ from consumer.store.decisions import KeptDecision, decisions_of
 from consumer.store.heal_requests import KeptRequest, requests_of
 from consumer.store.pool import Connection
 from consumer.store.reports import FailureState, failure_state
+from consumer.store.same_run import FurtherEvent, further_events
 from consumer.store.shown_heals import HealUnderWay, heal_under_way
 
 _CHARGES = """
@@ -54,6 +55,8 @@ class FailureStory:
     approval: ShownApproval | None
     decisions: Sequence[KeptDecision]
     requests: Sequence[KeptRequest]
+    further_events: Sequence[FurtherEvent]
+    """Of its run, by others than the one that reported it."""
     under_way: HealUnderWay | None
     paused_since: str | None
     last_change: str
@@ -81,6 +84,7 @@ async def story_of(connection: Connection, failure_id: FailureId) -> FailureStor
         approval=await shown_approval(connection, failure_id),
         decisions=await decisions_of(connection, failure_id),
         requests=await requests_of(connection, failure_id),
+        further_events=await further_events(connection, failure_id),
         under_way=heal,
         paused_since=since["paused_since"],
         last_change=since["last_change"],

@@ -19,7 +19,8 @@ from consumer.ingest.decode import AdmissionRules, decode
 from consumer.model import Diagnosed, Failure, Healed, Message, Outcome, OwnerId, Proof, Record, Refuse
 from consumer.settings import PostgresSettings
 from consumer.store.intake import Arrival, Taken, take_in
-from consumer.store.pool import Pool, open_pool
+from consumer.store.pool import Pool, open_pool, transaction
+from consumer.store.stories import story_of
 from schemas.names import Code, StrategyName, Verdict
 from tests.support.pipeline import Site, call, catalog, event
 from tests.support.worlds.scripted import scripted
@@ -60,6 +61,11 @@ async def test_further_events_of_a_run_are_linked_to_its_failure(embedded_place:
     kept = await place.db.fetch("SELECT source, failure_reason FROM intake_same_run ORDER BY arrived_at, event_id")
     assert tuple(kept[0]) == ("urn:lineage", "ValueError: 42")
     assert len(kept) == 16
+    first_id = await place.db.fetchval("SELECT id FROM workflow_failures WHERE source = 'urn:producer'")
+    async with open_pool(place.settings.postgres) as pool, transaction(pool) as connection:
+        story = await story_of(connection, first_id)
+    assert story is not None
+    assert [one.source for one in story.further_events][:2] == ["urn:lineage", "urn:watcher"]
     assert await place.count("workflow_failures") == 2
 
 
