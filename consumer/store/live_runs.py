@@ -104,6 +104,9 @@ SELECT f.status NOT IN ('resolved', 'given_up') AND NOT f.unsure AND NOT f.effec
   FROM workflow_failures f WHERE f.id = $1 FOR NO KEY UPDATE
 """
 
+# Whatever fails of this run later is a failure of its own: this one was none.
+_FREE_RUN = "UPDATE workflow_failures SET run_key = NULL WHERE id = $1 AND run_key IS NOT NULL"
+
 _UNTELL = """
 UPDATE heal_live_run r SET told_id = NULL, told_at = NULL, beats_again = false
  WHERE (r.org_id, r.workflow_name, r.run_id) = ($1, $2, $3) AND r.told_id = $4
@@ -218,6 +221,7 @@ async def recover(pool: Pool, run: LiveRun, reason: str, tell: TellChange, wait_
         if untouched:
             request = DecisionRequest(decision=Decision.RESOLVE, reason=reason, by="heartbeats")
             recovered = (await decide(connection, told, request, tell)).ruling is DecisionResult.DONE
+            await connection.execute(_FREE_RUN, told)
         await connection.execute(_UNTELL, *run.beat.name, told)
     return Recovery.RECOVERED if recovered else Recovery.UNDER_WAY
 

@@ -15,7 +15,9 @@ from consumer.heal.strategy import EffectGate, Task
 from consumer.kafka.polls import NOTHING, Polled
 from consumer.kafka.reader import Reader
 from consumer.model import Outcome, RetryLater
+from tests.support.faults.transactions import Transactions
 from tests.support.heartbeats import heartbeat
+from tests.support.patience import PATIENCE
 from tests.support.pipeline import Site, catalog, event, until
 from tests.support.worlds.scripted import scripted
 
@@ -30,9 +32,19 @@ async def later(_task: Task, _gate: EffectGate) -> Outcome:
 @pytest.fixture
 def beating(embedded_place: Site, catalog_file: Path) -> Site:
     """A place whose runs may be silent for a second at `fetch`, and for an hour elsewhere."""
+    return _beating(embedded_place, catalog_file)
+
+
+@pytest.fixture
+def beating_on_kafka(kafka_place: Site, catalog_file: Path) -> Site:
+    """The same on the real Kafka."""
+    return _beating(kafka_place, catalog_file)
+
+
+def _beating(place: Site, catalog_file: Path) -> Site:
     rules = "{deadline: PT1H, steps: {fetch: PT1S}}"
     catalog_file.write_text(catalog(heartbeats=rules, ladders=LADDER))
-    return embedded_place.changed(heartbeats={**QUICK, "group_id": f"beats.{uuid4().hex[:12]}"})
+    return place.changed(heartbeats={**QUICK, "group_id": f"beats.{uuid4().hex[:12]}"})
 
 
 async def beat(place: Site, *beats: Mapping[str, Any] | bytes) -> None:
@@ -55,8 +67,8 @@ async def stalls(place: Site) -> list[dict[str, Any]]:
     return [read.event for read in await place.read(place.settings.kafka.failures_topic) if b'"stall:' in read.value]
 
 
-async def test_a_silent_run_becomes_one_failure_across_a_restart(beating: Site) -> None:
-    place, org = beating, await beating.organisation()
+async def test_a_silent_run_becomes_one_failure_across_a_restart(beating_on_kafka: Site) -> None:
+    place, org = beating_on_kafka, await beating_on_kafka.organisation()
     async with place.consumer(scripted(later)):
         await beat(place, heartbeat(org, "healthy", step="render"), heartbeat(org, "silent"), heartbeat(org, "over"))
         await beat(place, heartbeat(org, "over", status="completed"))
@@ -92,11 +104,13 @@ async def test_a_run_that_beats_again_before_its_heal_is_recovered(beating: Site
     async with place.consumer(scripted(later)) as running:
         await beat(place, heartbeat(org, "slow"))
         await running.settled(1)
+        await place.db.execute("UPDATE workflow_failures SET run_key = 'of this run'")
         await beat(place, heartbeat(org, "slow", step="render"))
         await running.counted("shw_silent_runs_total", 1, outcome="recovered")
         await until(lambda: is_resolved(place))
         await until(runs_are(place, "slow"))
     assert await place.db.fetchval("SELECT decided_by FROM heal_decision") == "heartbeats"
+    assert await place.db.fetchval("SELECT run_key FROM workflow_failures") is None  # what fails later is another one
     assert len(await stalls(place)) == 1
 
 
@@ -106,11 +120,12 @@ async def is_resolved(place: Site) -> bool:
 
 async def test_a_reader_that_lags_makes_no_stall(beating: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     place, org = beating, await beating.organisation()
-    released, polled = asyncio.Event(), Reader.poll
+    released, held, polled = asyncio.Event(), asyncio.Event(), Reader.poll
     released.set()
 
     async def poll(self: Reader, *, max_records: int, wait: timedelta) -> Polled:
         if self._kafka.failures_topic == place.settings.kafka.heartbeats_topic and not released.is_set():
+            held.set()
             with suppress(TimeoutError):
                 await asyncio.wait_for(released.wait(), wait.total_seconds())
             return NOTHING
@@ -121,6 +136,7 @@ async def test_a_reader_that_lags_makes_no_stall(beating: Site, monkeypatch: pyt
         await beat(place, heartbeat(org, "run"))
         await until(runs_are(place, "run"))
         released.clear()
+        await asyncio.wait_for(held.wait(), PATIENCE)  # a poll that began before would read on
         await beat(place, heartbeat(org, "run", status="completed"))
         await until(lambda: is_overdue(place))
         assert await place.count("workflow_failures") == 0
@@ -128,6 +144,16 @@ async def test_a_reader_that_lags_makes_no_stall(beating: Site, monkeypatch: pyt
         await until(runs_are(place))
         assert running.metric("shw_silent_runs_total", outcome="stalled") == 0
     assert await stalls(place) == []
+
+
+async def test_a_transaction_that_hangs_hides_no_beats(beating_on_kafka: Site) -> None:
+    place, org = beating_on_kafka, await beating_on_kafka.organisation()
+    topic = place.settings.kafka.heartbeats_topic
+    hanging = await asyncio.to_thread(Transactions, place.changed(kafka={"failures_topic": topic}), org, "hanging")
+    await hanging.begin("open.0")
+    async with place.consumer(scripted(later)):
+        await beat(place, heartbeat(org, "behind", step="render"))
+        await until(runs_are(place, "behind"))
 
 
 async def is_overdue(place: Site) -> bool:
