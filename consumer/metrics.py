@@ -146,7 +146,16 @@ class PublishOutcome(StrEnum):
 
     RESULTS = "results"  # while it backs off, subscribers receive nothing, and no failure takes its next step
     DEAD_LETTERS = "dead_letters"  # while it backs off, refused records wait in the outbox
+    FAILURES = "failures"  # while it backs off, what the watches of runners found waits in the outbox
     FORMER = "former"  # no setting names it any more: its messages wait in the outbox
+
+
+class WatchedRun(StrEnum):
+    """What became of a run that the watch of a runner found."""
+
+    TOLD = "told"  # its failure, or that it stands still, was published as an event
+    RECOVERED = "recovered"  # it stood at no failure any more when it was looked at: it is not told
+    STILL_OPEN = "still_open"  # an earlier failure of it was told, and is not healed: it is that one's
 
 
 class SignInRefusal(StrEnum):
@@ -244,6 +253,7 @@ class Metrics:
         self._create_rewrites(registry)
         self._create_bindings(registry)
         self._create_definitions(registry)
+        self._create_runner_watches(registry)
         self._create_flow(registry)
         self._create_rows(registry)
         self._create_health(registry)
@@ -380,6 +390,27 @@ class Metrics:
         self.definition_changes = Children[DefinitionState, Counter](changes.labels)
         for state in DefinitionState:
             self.definition_changes[state].inc(0)
+
+    def _create_runner_watches(self, registry: CollectorRegistry) -> None:
+        runs = Counter(
+            "shw_watched_runs",
+            "Runs that watches of runners found. `told` rises without a producer's events: let it publish them too.",
+            ["found"],
+            registry=registry,
+        )
+        self.watched_runs = Children[WatchedRun, Counter](runs.labels)
+        for found in WatchedRun:
+            self.watched_runs[found].inc(0)
+        self.watch_looks_refused = Counter(
+            "shw_watch_looks_refused",
+            "Looks of watches that an engine refused or did not answer. Moves: `runner_watch_refused` says which, why.",
+            registry=registry,
+        )
+        self.watch_lag_seconds = Gauge(
+            "shw_watch_lag_seconds",
+            "How long the most belated watch is overdue. Rises: its engine is away, or `calls_a_minute` too low.",
+            registry=registry,
+        )
 
     def _create_catalog(self, registry: CollectorRegistry) -> None:
         reloads = Counter(

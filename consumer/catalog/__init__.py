@@ -30,6 +30,7 @@ from consumer.catalog.runners.maos import MaosRunner
 from consumer.catalog.runners.prefect import PrefectRunner
 from consumer.catalog.runners.run_look import StepsLook
 from consumer.catalog.runners.server import EngineServer
+from consumer.catalog.runners.temporal import TemporalRunner
 from consumer.catalog.schema_autofix import SchemaAutofixLimits
 from consumer.catalog.steps import Again, StepReadBack, StepRule
 from consumer.catalog.topics import DeclaredTopic, ForeignFormat
@@ -81,6 +82,7 @@ __all__ = [
     "StepRule",
     "StepsLook",
     "TemplatedRunner",
+    "TemporalRunner",
     "WebPlace",
     "WorkflowPolicy",
     "micro_aud",

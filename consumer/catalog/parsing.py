@@ -13,7 +13,7 @@ from uuid import UUID
 import yaml
 from pydantic import Field, ValidationError
 
-from consumer.catalog.access import Secret, Source
+from consumer.catalog.access import Secret, Source, among
 from consumer.catalog.actions import DeclaredAction
 from consumer.catalog.billing import BillingAccount
 from consumer.catalog.bindings import missing_bindings, source_refusal
@@ -24,6 +24,7 @@ from consumer.catalog.media_stores import DeclaredMediaStore
 from consumer.catalog.no_secret import DeclaredPlaces
 from consumer.catalog.policy import WorkflowPolicy
 from consumer.catalog.runners.declared import DescribedRunner
+from consumer.catalog.runners.watch import RunnerWatch, watch_source
 from consumer.catalog.schema_autofix import SchemaFiles
 from consumer.catalog.topics import DeclaredTopic
 from consumer.catalog.yaml_text import read_yaml
@@ -220,6 +221,7 @@ def _undeclared_references(document: _Document) -> Iterator[tuple[tuple[int | st
         if topic in topics[:index]:
             yield ("topics", index, "topic"), f"{topic} is declared twice: a topic has one format"
     yield from _undeclared_names(document)
+    yield from _unwatchable(document)
     yield from _undeclared_actions(document)
     yield from _undeclared_generators(document)
     yield from _undeclared_secrets(document)
@@ -234,6 +236,21 @@ def _undeclared_names(document: _Document) -> Iterator[tuple[tuple[int | str, ..
             for place, name in enumerate(names):
                 if name not in declared:
                     yield ("workflows", index, block, place), f"{name} is not declared under `{block}:`"
+
+
+def _unwatchable(document: _Document) -> Iterator[tuple[tuple[int | str, ...], str]]:
+    """Yield watched workflows that another runner has, and organisations for which the watch may not speak."""
+    for name, runner in document.runners.items():
+        watch = getattr(runner, "watch", None)
+        for place, watched in enumerate(watch.workflows if isinstance(watch, RunnerWatch) else ()):
+            at = ("runners", name, "watch", "workflows", place)
+            entry = next((one for one in document.workflows if fnmatchcase(watched.name, one.name)), None)
+            if entry is None or entry.runner != name:
+                yield at, f"the entry of {watched.name} under `workflows:` has no `runner: {name}`"
+            source = watch_source(name)
+            spoken = (one for one in document.sources if fnmatchcase(source, one.source))
+            if not any(among(watched.organisation, one.organisations) for one in spoken):
+                yield at, f"no source {source} may speak for organisation {watched.organisation}: add it to `sources:`"
 
 
 def _undeclared_secrets(document: _Document) -> Iterator[tuple[tuple[int | str, ...], str]]:

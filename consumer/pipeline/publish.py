@@ -79,8 +79,10 @@ class Publisher:
         metrics: Metrics,
         outlet: Outlet,
         dead: Callable[[], Sequence[OwnerId]] = tuple,
+        failures_topic: str = "",
     ) -> None:
         results_topic, dlq_topic = outlet.results_topic, outlet.dlq_topic
+        named = (results_topic, dlq_topic, failures_topic)
         self._pool = pool
         self._owner = owner
         self._sender = sender
@@ -90,7 +92,8 @@ class Publisher:
         self._rounds = (
             TopicSweep(name=PublishOutcome.RESULTS, topic=results_topic),
             TopicSweep(name=PublishOutcome.DEAD_LETTERS, topic=dlq_topic, batch=LETTERS_SWEPT),
-            TopicSweep(name=PublishOutcome.FORMER, topic=None, besides=(results_topic, dlq_topic), batch=LETTERS_SWEPT),
+            TopicSweep(name=PublishOutcome.FAILURES, topic=failures_topic, batch=LETTERS_SWEPT),
+            TopicSweep(name=PublishOutcome.FORMER, topic=None, besides=named, batch=LETTERS_SWEPT),
         )
         self._labels = {one.topic: one.name for one in self._rounds if one.topic is not None}
         self._has_work = asyncio.Event()

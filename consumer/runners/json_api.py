@@ -34,13 +34,13 @@ class JsonApi:
     policy: WorkflowPolicy
     ends: float
 
-    async def send(self, method: str, path: str, body: Json = None) -> CallResult:
-        """Make one call; whatever is not a GET counts as one with an effect."""
+    async def send(self, method: str, path: str, body: Json = None, *, effect: bool | None = None) -> CallResult:
+        """Make one call; whatever is not a GET counts as one with an effect, unless it is said that it has none."""
         left = timedelta(seconds=self.ends - time.monotonic())
         if left <= _NO_TIME:
             return NotSent(kind="Deadline", reason="no time was left: nothing was sent", elapsed=_NO_TIME)
         return await self.calls.send(
-            api_request(self.server, self.run, method, path, body),
+            api_request(self.server, self.run, method, path, body, effect=effect),
             self.policy,
             within=min(left, self.server.timeout),
             max_bytes=self.server.response_bytes,
@@ -68,7 +68,9 @@ def json_api(
     return JsonApi(server=server, calls=calls, run=run, policy=policy, ends=time.monotonic() + within / _SECOND)
 
 
-def api_request(server: EngineServer, run: RunRef, method: str, path: str, body: Json = None) -> OutboundRequest:
+def api_request(
+    server: EngineServer, run: RunRef, method: str, path: str, body: Json = None, *, effect: bool | None = None
+) -> OutboundRequest:
     """Build one call; raises UnfitValue where the body cannot be written."""
     headers = tuple(server.headers.items())
     return OutboundRequest(
@@ -77,7 +79,7 @@ def api_request(server: EngineServer, run: RunRef, method: str, path: str, body:
         headers=headers if body is None else (*headers, ("content-type", "application/json")),
         body=None if body is None else json_bytes(body),
         org_id=organisation(run),
-        effect=method != "GET",
+        effect=method != "GET" if effect is None else effect,
     )
 
 

@@ -89,14 +89,23 @@ class TemplatedEngine(ABC):
 
     async def look(self, run: RunRef, policy: WorkflowPolicy, *, within: timedelta) -> RunState | LookFailed:
         """Query the state of a run, by one call without effect."""
+        result = await self.query(run, policy, within=within)
+        return result if isinstance(result, LookFailed) else self.state_in(result, run)
+
+    async def query(self, run: RunRef, policy: WorkflowPolicy, *, within: timedelta) -> CallResult | LookFailed:
+        """Send the look as it is described."""
         try:
             request = self._look_request(run)
         except UnfitValue as unfit:
             return LookFailed(reason=f"the look: {unfit}")
-        result = await self._calls.send(
-            request, policy, within=min(within, self._described.timeout), max_bytes=self._described.response_bytes
+        return await self.send_look(request, policy, within=within)
+
+    async def send_look(self, request: OutboundRequest, policy: WorkflowPolicy, *, within: timedelta) -> CallResult:
+        """Send a call without effect, within the limits of the runner."""
+        limits = self._described
+        return await self._calls.send(
+            request, policy, within=min(within, limits.timeout), max_bytes=limits.response_bytes
         )
-        return self.state_in(result, run)
 
     @abstractmethod
     def state_in(self, result: CallResult, run: RunRef) -> RunState | LookFailed:

@@ -42,6 +42,7 @@ from consumer.pipeline.reading import Reading
 from consumer.pipeline.recording import Recording
 from consumer.pipeline.resume import ResumeLoop
 from consumer.pipeline.rounds import Rounds
+from consumer.pipeline.runner_watch import RunnerWatches
 from consumer.pipeline.settle import Settler
 from consumer.pipeline.stored_content import StoredContent
 from consumer.pipeline.suspend import Suspender
@@ -54,6 +55,7 @@ from consumer.service.commands import command_keys, supervise
 from consumer.service.heartbeats import HeartbeatReader
 from consumer.service.loops import Consumer, Pulse, SideLoop, run_loops
 from consumer.service.memory import calm_collector, return_freed_memory
+from consumer.service.runner_watches import open_watches
 from consumer.service.startup_checks import allow_open_files, check_broker, check_client, check_database
 from consumer.service.strategies import installed_strategies
 from consumer.service.topics import TopicReaders
@@ -151,10 +153,11 @@ async def run(
             )
             strategies = await stack.enter_async_context(installed)
         workers = await stack.enter_async_context(record_workers(settings.intake.record_budget))
+        watching = await stack.enter_async_context(open_watches(catalogs, settings.kafka.failures_topic))
         asked = reread or asyncio.Event()
         parts = Resources(
             *(settings, catalogs, pool, lease_pool, writer, strategies, metrics, asked, clock, workers, keys, bindings),
-            definitions,
+            *(definitions, watching),
         )
         await run_loops(lambda heals: _compose(parts, heals), stop, beside)
 
@@ -182,6 +185,8 @@ class Resources:
     """Where calls to dependencies go that are replaced; None where nothing replaces one."""
     definitions: DefinitionRecords | None = None
     """Definitions that were put in force; None where nothing puts one."""
+    watching: Callable[[Stages], RunnerWatches] | None = None
+    """Makes the watches of runners; None where nothing is watched."""
 
 
 def _compose(parts: Resources, heals: asyncio.TaskGroup) -> Consumer:
@@ -229,6 +234,7 @@ def _compose(parts: Resources, heals: asyncio.TaskGroup) -> Consumer:
         definitions=definition_rounds(
             parts.definitions, parts.catalogs, parts.strategies, stages.publisher, stages.lease.permission
         ),
+        runner_watches=None if parts.watching is None else parts.watching(stages),
     )
 
 
@@ -287,7 +293,9 @@ def stages_of(parts: Resources, wake: asyncio.Event, died: Callable[[], None] = 
     dependencies = Dependencies(settings.breaker.first)
     outlet, clock = Outlet.of(settings.kafka), parts.clock
     lease = Lease(pool=pool, own_pool=parts.lease_pool, me=me, span=heal.lease, clock=clock, metrics=metrics, died=died)
-    publisher = Publisher(pool, me, parts.writer, metrics, outlet, dead=lambda: tuple(lease.dead))
+    publisher = Publisher(
+        pool, me, parts.writer, metrics, outlet, lambda: tuple(lease.dead), settings.kafka.failures_topic
+    )
     breakers = Breakers(settings=settings.breaker, dependencies=dependencies, metrics=metrics, wake=wake.set)
     recording = Recording(metrics=metrics, catalogs=parts.catalogs, rungs=parts.strategies)
     settler = Settler(

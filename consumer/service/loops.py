@@ -25,6 +25,7 @@ from consumer.pipeline.definitions import DefinitionRounds
 from consumer.pipeline.flow import Pipeline, Stages
 from consumer.pipeline.publish import Publisher
 from consumer.pipeline.resume import ResumeLoop
+from consumer.pipeline.runner_watch import RunnerWatches
 from consumer.pipeline.settle import Settler
 from consumer.results.decision import status_message
 from consumer.service.catalog_file import CatalogFile
@@ -92,6 +93,8 @@ class Consumer:
     """None where nothing replaces a dependency."""
     definitions: DefinitionRounds | None = None
     """None where nothing rewrites a definition."""
+    runner_watches: RunnerWatches | None = None
+    """None where no runner can be watched."""
 
     @property
     def pool(self) -> Pool:
@@ -154,6 +157,8 @@ async def run_loops(
         watching = [keep("dependencies", consumer.watch.run(ended))] if consumer.watch is not None else []
         if consumer.definitions is not None:
             watching.append(keep("definitions", consumer.definitions.run(ended)))
+        if consumer.runner_watches is not None:
+            watching.append(keep("runners", consumer.runner_watches.run(ended)))
         keep("memory", trim_until(ended))
         keep("valve", consumer.stages.valve.run(ended))
         keep("sweep", consumer.publisher.sweep(ended, SWEEP_EVERY))

@@ -68,6 +68,7 @@ PIPELINE: Final = Page(
                     queries=(
                         Query("max by (instance) (shw_consumer_lag_seconds)", "{{instance}}"),
                         Query("max(shw_open_transaction_seconds)", "held by an open transaction"),
+                        Query("max(shw_watch_lag_seconds)", "a watch of a runner is overdue"),
                     ),
                     do="Above five minutes: failures are taken in late.",
                     runbook="lag-rises",
@@ -80,6 +81,8 @@ PIPELINE: Final = Page(
                     queries=(
                         Query(rate("shw_events_total", "outcome"), "{{outcome}}"),
                         Query(rate("shw_replayed_events_total", "outcome"), "replayed, {{outcome}}"),
+                        Query(rate("shw_watched_runs_total", "found"), "found by watches, {{found}}"),
+                        Query(rate("shw_watch_looks_refused_total"), "refused looks of watches"),
                     ),
                     do="conflicting: an id used twice; same_run: told by others; dead_letter: see the next panel.",
                     runbook="dead-letters",

@@ -178,6 +178,7 @@ CASES: Final = (
     ),
     AlertCase("ShwReplacedLong", {"shw_dependency_bindings": 1}, lasts=DAY + 30),
     AlertCase("ShwReplacementFlaps", once={'shw_dependency_binding_changes_total{state="canary"}': 6}, window=360),
+    AlertCase("ShwWatchBehind", {"shw_watch_lag_seconds": 900}),
     AlertCase("ShwOutboxStuck", {"shw_outbox_oldest_seconds": 90}),
     AlertCase("ShwTopicTakesNothing", {'shw_publish_back_off{topic="results"}': 1}, labels={"topic": "results"}),
     AlertCase("ShwMessagesPutOff", {"shw_messages_put_off": 1}),

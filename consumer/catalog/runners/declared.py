@@ -10,7 +10,9 @@ from consumer.catalog.runners.http import HttpRunner
 from consumer.catalog.runners.kafka import KafkaRunner
 from consumer.catalog.runners.maos import MaosRunner
 from consumer.catalog.runners.prefect import PrefectRunner
+from consumer.catalog.runners.temporal import TemporalRunner
 
 DescribedRunner: TypeAlias = Annotated[
-    AirflowRunner | ConductorRunner | HttpRunner | KafkaRunner | MaosRunner | PrefectRunner, Field(discriminator="kind")
+    AirflowRunner | ConductorRunner | HttpRunner | KafkaRunner | MaosRunner | PrefectRunner | TemporalRunner,
+    Field(discriminator="kind"),
 ]

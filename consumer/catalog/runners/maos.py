@@ -8,6 +8,7 @@ from consumer.catalog.runners.checks import fault
 from consumer.catalog.runners.http import CallTemplate, TemplatedRunner
 from consumer.catalog.runners.run_look import Pointer
 from consumer.catalog.runners.server import check_token_header
+from consumer.catalog.runners.watch import RunnerWatch
 
 ENGINES: Final = ("claude_cli", "deep_agent", "gemini_image", "internal_service")
 """The engines that the platform approves: a step of another one is refused there."""
@@ -24,6 +25,21 @@ class DefinitionLook(CallTemplate):
     """Pointer to the name of this state of it: `{definition.replaces}` of the order that replaces it."""
 
 
+class RunsCall(CallTemplate):
+    """Template of the call that lists runs of a workflow in the platform's form: a GET, never with an effect."""
+
+    places: ClassVar[frozenset[str]] = frozenset({"workflow_name", "org_id", "since", "status"})
+    demanded: ClassVar[frozenset[str]] = frozenset({"workflow_name", "status"})
+    at: Pointer = ""
+    """Pointer to the list of runs in the answer."""
+
+
+class MaosWatch(RunnerWatch):
+    """The same, with the call that lists the platform's runs."""
+
+    runs: RunsCall
+
+
 class MaosRunner(TemplatedRunner):
     """MAOS, the platform's orchestration: its orders are templates, and its runs have the platform's own form."""
 
@@ -31,6 +47,8 @@ class MaosRunner(TemplatedRunner):
     engines: tuple[str, ...] = ENGINES
     definition: DefinitionLook | None = None
     """The registry's definitions over the platform's API; None: they are read from its table."""
+    watch: MaosWatch | None = None
+    """Looks for failed and wedged runs that nobody reports; none by default."""
 
     @model_validator(mode="after")
     def _check_definition(self) -> Self:
@@ -48,7 +66,15 @@ class MaosRunner(TemplatedRunner):
             fault(why, "replace_definition")
         return self
 
+    @model_validator(mode="after")
+    def _check_watch(self) -> Self:
+        if self.watch is not None and self.watch.runs.origin != self.look.origin:
+            why = f"goes to {self.watch.runs.origin}, but `look` to {self.look.origin}: one runner, one place"
+            fault(why, "watch", "runs", "url")
+        return self
+
     @property
     def secrets(self) -> frozenset[str]:
         """The names of the secrets that its calls refer to."""
-        return super().secrets | (frozenset() if self.definition is None else self.definition.secrets)
+        own = super().secrets | (frozenset() if self.definition is None else self.definition.secrets)
+        return own | (self.watch.runs.secrets if self.watch is not None else frozenset())

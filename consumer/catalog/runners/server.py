@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from consumer.catalog.declared import Declared
 from consumer.catalog.runners.checks import FRAMING, Address, SentHeaders, fault, secrets_in
 from consumer.catalog.runners.token import DescribedToken
+from consumer.catalog.runners.watch import RunnerWatch
 
 
 class EngineServer(Declared):
@@ -22,6 +23,8 @@ class EngineServer(Declared):
     timeout: Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(minutes=5))] = timedelta(seconds=10)
     """Timeout of one call, connect to last byte."""
     response_bytes: Annotated[int, Field(ge=1024, le=64 * 1024 * 1024)] = 1024 * 1024
+    watch: RunnerWatch | None = None
+    """Looks for failed and wedged runs that nobody reports; none by default."""
 
     @model_validator(mode="after")
     def _check_token(self) -> Self:

@@ -4,12 +4,13 @@ Airflow runs the cleared task again within the same run, and nothing that is com
 its own, which is the fence.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import assert_never
 
 from consumer.catalog import AirflowRunner, WorkflowPolicy
 from consumer.model.call import EgressRefused
 from consumer.outbound.tokens import EngineCalls
+from consumer.runners.airflow.failures import AirflowFailures
 from consumer.runners.airflow.looks import AirflowLook
 from consumer.runners.airflow.orders import AirflowOrders
 from consumer.runners.airflow.place import place_of
@@ -32,6 +33,7 @@ from consumer.runners.contract import (
 from consumer.runners.json_api import api_request, json_api, segment
 from consumer.runners.places import dependency_of
 from consumer.runners.templates import unfit_document
+from consumer.runners.watching import FailureFound, ListedRun, RunPage, RunsOf
 from schemas.names import Effect
 
 
@@ -96,6 +98,28 @@ class AirflowEngine:
             return LookFailed(reason=f"the look: {place}")
         api = json_api(self._described, self._calls, run, policy, within)
         return await AirflowLook(api=api, run=run, place=place).state()
+
+    async def failed_since(
+        self, of: RunsOf, since: datetime, page: str | None, policy: WorkflowPolicy, *, within: timedelta
+    ) -> RunPage | LookFailed:
+        """List failed runs of the workflow's DAG."""
+        return await self._failures(of, "", policy, within).failed_since(since, page)
+
+    async def unfinished(
+        self, of: RunsOf, before: datetime, page: str | None, policy: WorkflowPolicy, *, within: timedelta
+    ) -> RunPage | LookFailed:
+        """List queued and running runs of the workflow's DAG."""
+        return await self._failures(of, "", policy, within).unfinished(before, page)
+
+    async def failure_of(
+        self, of: RunsOf, listed: ListedRun, policy: WorkflowPolicy, *, within: timedelta
+    ) -> FailureFound:
+        """Look at the run, its tasks, the failed one's log, and its input."""
+        return await self._failures(of, listed.run_id, policy, within).failure_of(listed)
+
+    def _failures(self, of: RunsOf, run_id: str, policy: WorkflowPolicy, within: timedelta) -> AirflowFailures:
+        api = json_api(self._described, self._calls, of.run(run_id), policy, within)
+        return AirflowFailures(api=api, described=self._described, of=of)
 
     def _input_fault(self, run: RunRef, payload: Payload) -> str | None:
         dag_id = self._described.dag_id(run.workflow_name)

@@ -76,6 +76,8 @@ class ConductorTask(ServerModel):
     callback_after: int = Field(alias="callbackAfterSeconds", default=0)
     domain: str | None = None
     input: dict[str, JsonValue] = Field(alias="inputData", default_factory=dict)
+    retries: int = Field(alias="retryCount", default=0, ge=0)
+    reason: str | None = Field(alias="reasonForIncompletion", default=None)
     rate: int | None = Field(alias="rateLimitPerFrequency", default=None)
     kind: TaskKind | None = Field(alias="taskDefinition", default=None)
     in_definition: TaskInDefinition | None = Field(alias="workflowTask", default=None)
@@ -84,6 +86,11 @@ class ConductorTask(ServerModel):
     def said(self) -> str:
         """Conductor's own word for its state."""
         return self.status[:_SHOWN]
+
+    @property
+    def is_optional(self) -> bool:
+        """Whether the definition lets the run go on without it."""
+        return self.in_definition is not None and self.in_definition.optional
 
     @property
     def is_limited(self) -> bool:
@@ -106,6 +113,7 @@ class ConductorRun(ServerModel):
     updated: Millis = Field(alias="updateTime", default=0)
     ended: Millis = Field(alias="endTime", default=0)
     retried: Millis = Field(alias="lastRetriedTime", default=0)
+    reason: str | None = Field(alias="reasonForIncompletion", default=None)
 
     @property
     def latest(self) -> dict[str, ConductorTask]:
@@ -254,7 +262,7 @@ def _step_state(of_it: Sequence[ConductorTask], at: datetime | None, *, server_i
         waits_for=waits_for,
         needs=tuple(name for name in joined if isinstance(name, str)) if isinstance(joined, list) else (),
         needs_any=task.type == "EXCLUSIVE_JOIN",
-        optional=task.in_definition is not None and task.in_definition.optional,
+        optional=task.is_optional,
     )
 
 

@@ -8,7 +8,7 @@ from consumer.runners.conductor.answers import POLLERS, WORKFLOW, ConductorRun, 
 from consumer.runners.contract import LookFailed, Rejected, RunRef, RunState
 from consumer.runners.json_api import JsonApi, NotStarted
 
-_ANOTHER: Final = "the answer is of another run"
+ANOTHER: Final = "the answer is of another run"
 
 
 async def state_of(api: JsonApi, described: ConductorRunner, run: RunRef, path: str) -> RunState | LookFailed:
@@ -18,7 +18,7 @@ async def state_of(api: JsonApi, described: ConductorRunner, run: RunRef, path: 
     if found is None:
         return gone(result) or unseen(result)
     if not is_of(run, found):
-        return LookFailed(reason=f"the look: {_ANOTHER}")
+        return LookFailed(reason=f"the look: {ANOTHER}")
     at, queues = server_time(result), queues_of(found)
     consumers: dict[str, int] = {}
     if queues and at is not None:
@@ -35,7 +35,7 @@ async def before_order(api: JsonApi, run: RunRef, path: str) -> ConductorRun | N
     if not isinstance(found, ConductorRun):
         return found
     if not is_of(run, found):
-        return Rejected(reason=f"before the order: {_ANOTHER}")
+        return Rejected(reason=f"before the order: {ANOTHER}")
     if run.fence is not None and run.fence != found.fence:
         return Rejected(reason="the run was started anew since the look", conflict=True)
     return found

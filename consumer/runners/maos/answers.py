@@ -5,14 +5,19 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Final
 
-from pydantic import AwareDatetime, Field, JsonValue, TypeAdapter
+from pydantic import AwareDatetime, Field, JsonValue, TypeAdapter, ValidationError
 
-from consumer.runners.answers import ServerModel
+from consumer.model.call import Answer, CallResult, parsed_body
+from consumer.runners.answers import SUCCESSES, ServerModel, unseen
 from consumer.runners.contract import LookFailed, Phase, RunState, StepPhase, StepState
+from consumer.runners.templates import ABSENT
+from consumer.runners.watching import NotFailed, RunFailure, RunsOf
+from schemas.json_value import value_at
 
 _SHOWN: Final = 60
 _MAX_STEPS: Final = 1000
 _MAX_INVOCATIONS: Final = 10_000
+_MAX_LISTED: Final = 10_000
 _RUNS: Final[Mapping[str, Phase]] = {
     "pending": Phase.QUEUED,
     "planning": Phase.RUNNING,
@@ -54,6 +59,7 @@ class Invocation(ServerModel):
     started_at: AwareDatetime | None = Field(alias="startedAt", default=None)
     completed_at: AwareDatetime | None = Field(alias="completedAt", default=None)
     heartbeat_at: AwareDatetime | None = Field(alias="heartbeatAt", default=None)
+    error: str | None = None
 
     @property
     def changed(self) -> datetime | None:
@@ -71,9 +77,38 @@ class MaosRun(ServerModel):
     invocations: tuple[Invocation, ...] = Field(default=(), max_length=_MAX_INVOCATIONS)
     updated_at: AwareDatetime | None = Field(alias="updatedAt", default=None)
 
+    @property
+    def changed(self) -> datetime | None:
+        """The last time that anything of it changed."""
+        times = (self.updated_at, *(one.changed for one in self.invocations))
+        return max((moment for moment in times if moment is not None), default=None)
+
 
 MAOS_RUN: Final = TypeAdapter(MaosRun)
 REGISTRY_ANSWER: Final = TypeAdapter(dict[str, JsonValue])
+_LIST: Final = TypeAdapter(Annotated[tuple[MaosRun, ...], Field(max_length=_MAX_LISTED)])
+
+
+def listed_runs(result: CallResult, at: str) -> Sequence[MaosRun] | LookFailed:
+    """Read a list of runs, which stands at a pointer of the answer."""
+    if not isinstance(result, Answer) or result.truncated or result.status not in SUCCESSES:
+        return unseen(result)
+    try:
+        return _LIST.validate_python(value_at(parsed_body(result, ABSENT), at, ABSENT))
+    except ValidationError:
+        return unseen(result)
+
+
+def run_failure(of: RunsOf, found: MaosRun) -> RunFailure | NotFailed:
+    """Return what the platform tells of a run's failure, by its last invocation that failed."""
+    if found.status != "failed":
+        return NotFailed(said=f"the run is {found.status[:_SHOWN]} by now")
+    failed = next((one for one in reversed(found.invocations) if one.status == "failed"), None)
+    if failed is None:
+        run = of.run(found.run_id, epoch=found.epoch)
+        return RunFailure(run=run, reason="MAOS says that the run has failed, and no invocation of it has")
+    reason = failed.error or f"step {failed.step_id} failed"
+    return RunFailure(run=of.run(found.run_id, epoch=found.epoch, step=failed.step_id), reason=reason)
 
 
 def run_state(found: MaosRun, engines: Sequence[str], at: datetime | None) -> RunState | LookFailed:
@@ -89,7 +124,6 @@ def run_state(found: MaosRun, engines: Sequence[str], at: datetime | None) -> Ru
     for one in found.invocations:
         tries[one.step_id].append(one)
     done = {name for name, of_it in tries.items() if of_it[-1].status in _DONE}
-    times = (found.updated_at, *(one.changed for one in found.invocations))
     needed = {name for step in planned.values() for name in step.dependencies}
     return RunState(
         phase=phase,
@@ -97,7 +131,7 @@ def run_state(found: MaosRun, engines: Sequence[str], at: datetime | None) -> Ru
         epoch=found.epoch,
         progress=str(len(done)),
         fence=f"{found.epoch}:{len(found.invocations)}",
-        last_sign_of_life=max((moment for moment in times if moment is not None), default=None),
+        last_sign_of_life=found.changed,
         steps=tuple(_step_state(step, tries.get(step.step_id, ()), done) for step in planned.values()),
         removed=dict.fromkeys(sorted((needed | tries.keys()) - planned.keys())),
         # An engine that the platform does not approve has nobody who takes from it.
