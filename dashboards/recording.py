@@ -40,7 +40,9 @@ LONGEST: Final = 2.5
 """Seconds for which a state is shown: as long as it lasted, within these."""
 END: Final = 12.0
 MOST: Final = 40
-"""States that are shown, at most: of more, those that lasted longest."""
+"""States that are shown, at most: of more, so many at equal distances."""
+_ELAPSED: Final = re.compile(r"\d+\.\d s<")
+"""The clock of the table, which alone makes no other state."""
 _OF_THIS_MACHINE: Final = re.compile(r" \(pid \d+\)|; its log: \S+|/\S*/\.local/\S*|:\d{4,5}\b")
 """Process ids, paths and free ports: true of one machine at one time, and told to nobody else."""
 
@@ -61,7 +63,7 @@ class Recording(View):
         super().__init__(screen, None)
         self.frames: list[Frame] = []
         self._told: list[str] = []
-        self._table_now: RenderableType = Text("")
+        self._table_now: RenderableType | None = None
 
     def say(self, line: str) -> None:
         """Put a line of the story below the table."""
@@ -69,9 +71,10 @@ class Recording(View):
         self._keep()
 
     def show(self, look: Look) -> None:
-        """Draw the table anew."""
-        self._table_now = self._table(look)
-        self._keep()
+        """Draw the table anew, once something stands in it."""
+        if look.standings:
+            self._table_now = self._table(look)
+            self._keep()
 
     def end(self, look: Look, checks: Iterable[Check], words: str) -> None:
         """Draw the end: the table, what was checked, the outcome, and what to do next."""
@@ -82,6 +85,8 @@ class Recording(View):
         self._keep(STORY + 2)
 
     def _keep(self, story: int = STORY) -> None:
+        if self._table_now is None:
+            return
         told = [Text(_OF_THIS_MACHINE.sub("", one), no_wrap=True, overflow="ellipsis") for one in self._told[-story:]]
         told += [Text("")] * (story - len(told))
         lines = self._console.render_lines(Group(self._table_now, *told), pad=False)
@@ -114,10 +119,15 @@ def _style(segment: Segment) -> str:
 
 def shown_frames(frames: Sequence[Frame]) -> list[tuple[tuple[str, ...], float]]:
     """Return the states to show with their seconds: each that differs from the one before, and never too many."""
-    kept = [frames[0]] + [after for before, after in pairwise(frames) if after.lines != before.lines]
-    spans = [min(LONGEST, max(SHORTEST, after.at - before.at)) for before, after in pairwise(kept)] + [END]
-    longest = sorted(range(len(kept) - 1), key=lambda at: spans[at], reverse=True)[: MOST - 1]
-    return [(kept[at].lines, spans[at]) for at in (*sorted(longest), len(kept) - 1)]
+    kept = [frames[0]] + [after for before, after in pairwise(frames) if _state(after) != _state(before)]
+    if len(kept) > MOST:
+        kept = [kept[at * (len(kept) - 1) // (MOST - 1)] for at in range(MOST)]
+    spans = [min(LONGEST, max(SHORTEST, after.at - before.at)) for before, after in pairwise(kept)]
+    return [(one.lines, span) for one, span in zip(kept, (*spans, END), strict=True)]
+
+
+def _state(frame: Frame) -> tuple[str, ...]:
+    return tuple(_ELAPSED.sub("", line) for line in frame.lines)
 
 
 def to_svg(shown: Sequence[tuple[tuple[str, ...], float]]) -> str:
