@@ -254,8 +254,11 @@ def test_development_mode_prints_lines_that_work_and_keeps_its_data_until_it_is_
             assert client.get(f"{api}/stats").json()["totalFailures"] >= 1
             assert eventually(lambda: client.get(f"{api}/failures/{failure_id}").json().get("resolved") is True)
             body, _, where = _line(dev, "/api/healing/heal").partition("-d '")[2].partition("' ")
-            healed = client.post(where, content=body, headers={"Content-Type": "application/json"})
-            assert healed.json()["strategy"] == "auto-retry", healed.text
+            assert where == f"{api}/heal"
+            told = _shell(f". {environment}; ID={json.loads(body)['failureId']}; {_curls_of_the_readme(api)}")
+            assert '"strategy":"auto-retry","result":"failed","code":"not_healed"' in told.replace(": ", ":")
+            assert all(words in told for words in ('"totalFailures"', '"ready":true', "shw_events_total"))
+            assert '{"error":{"code"' not in told
         assert eventually(
             lambda: re.search(r"^\d\d:\d\d:\d\d .* resolved +api_timeout", dev.said, re.MULTILINE) is not None
         )
@@ -382,6 +385,13 @@ async def test_the_demos_catalog_is_valid_and_allows_every_service(world: World)
         policy = catalog.policy(name)
         assert policy is not None
         assert set(policy.hosts[0].ports) == set(world.ports)
+
+
+def _curls_of_the_readme(api: str) -> str:
+    """README's calls of the API, word for word but for the address."""
+    section = (CHECKOUT / "README.md").read_text().partition("## HTTP API\n")[2].partition("\n## ")[0]
+    (block,) = re.findall(r"^```sh\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
+    return str(block).replace("http://127.0.0.1:8080", api.removesuffix("/api/healing"))
 
 
 def _line(dev: Running, part: str) -> str:
