@@ -27,6 +27,8 @@ log = structlog.get_logger(__name__)
 LOOK_EVERY: Final = timedelta(seconds=1)
 SOONEST: Final = timedelta(milliseconds=250)
 """Between two looks, however many come to watch something new."""
+PER_VIEWER: Final = timedelta(milliseconds=4)
+"""By which looks are further apart for each who watches: all together are told 250 times a second at most."""
 REST: Final = 20
 """How much longer than a look took the next one waits: looking takes a twentieth of one connection at most."""
 WITHOUT_DATABASE: Final = timedelta(seconds=5)
@@ -173,7 +175,7 @@ class LiveViews:
             if parts.issuperset(topic.parts) and moments.add(found[part] for part in topic.parts if part in found)
         }
         await self._tell([viewer for viewer in self._viewers if viewer.topic in moved])
-        return LOOK_EVERY
+        return max(LOOK_EVERY, PER_VIEWER * len(self._viewers))
 
     async def _rest(self, pause: timedelta) -> None:
         """Wait for the next look; a topic that is new has one a quarter of a second after the last."""

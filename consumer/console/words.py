@@ -119,7 +119,7 @@ def incident_state(incident: Mapping[str, Any]) -> str:
     """Return where an incident stands, in words."""
     if incident["closedAt"] is not None:
         return "Closed"
-    return "Acknowledged" if incident["acknowledgedAt"] is not None else "Nobody has said that they know"
+    return "Acknowledged" if incident["acknowledgedAt"] is not None else "Not acknowledged yet"
 
 
 def incident_tone(incident: Mapping[str, Any]) -> str:

@@ -31,7 +31,7 @@ async def test_a_cause_is_made_an_incident_and_is_acted_on_until_it_is_closed(wo
     where = await incident_of(world)
     assert where in (await ask(world, "GET", "/causes")).text
     page = (await ask(world, "GET", where)).text
-    assert "Nobody has said that they know" in page
+    assert "Not acknowledged yet" in page
     assert "1 failure" in page
     acts = {"acknowledge": "Acknowledged", "take": "Taken", "release": "Left to somebody else", "note": "Noted"}
     for act, told in acts.items():
