@@ -79,7 +79,7 @@ class HeartbeatReader:
         catalogs = stages.catalogs
         async with (
             open_pool(own, opened=stages.metrics.connections_opened.inc) as pool,
-            open_calls(catalogs.current.secrets, connections=LOOKS_AT_ONCE) as calls,
+            open_calls(catalogs.secrets, connections=LOOKS_AT_ONCE) as calls,
         ):
             heartbeats = Heartbeats(
                 pool=pool,

@@ -1,16 +1,20 @@
 """One heartbeat from its record: what counts, and what is refused with a reason; nothing raises."""
 
 import json
+import re
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
 
+from consumer.catalog import parse_catalog
 from consumer.heartbeats.decode import BadBeat, read_beat, read_closely
 from consumer.heartbeats.quick import read_plain_beat
 from consumer.model import Record
 from consumer.model.live_run import Beat
 from schemas.names import PoisonReason
+from tests.support.paths import ROOT
 
 ORG = UUID("6f2b7f0e-0000-4000-8000-000000000001")
 DATA = {
@@ -113,3 +117,23 @@ def test_plain_beats_are_read_quickly_and_names_that_hold_secrets_are_not() -> N
     assert read_plain_beat(record(event())) is not None
     assert read_plain_beat(record(DATA | {"step": "AKIAIOSFODNN7EXAMPLE"})) is None
     assert read_plain_beat(record(event(id=""))) is None
+
+
+def test_the_example_of_the_docs_sends_what_is_read_and_its_catalog_is_one() -> None:
+    blocks = dict(re.findall(r"```(python|yaml)\n(.*?)```", (ROOT / "docs" / "heartbeats.md").read_text(), re.DOTALL))
+    known: dict[str, Any] = {}
+    exec(blocks["python"], known)
+    sent: list[tuple[str, bytes, bytes]] = []
+
+    class Producer:
+        def send(self, topic: str, value: bytes, key: bytes) -> None:
+            sent.append((topic, value, key))
+
+    known["beat"](Producer(), str(ORG), "run-1", "render-4k")
+    ((topic, value, key),) = sent
+    beat = read_beat(record(value), Everybody())
+    assert isinstance(beat, Beat)
+    assert (topic, key, beat.step) == ("workflow.heartbeats", b"run-1", "render-4k")
+    policy = parse_catalog(blocks["yaml"]).policy("orders.sync")
+    assert policy is not None
+    assert policy.heartbeats.of(beat.step) == timedelta(minutes=10)
