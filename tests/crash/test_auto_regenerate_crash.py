@@ -9,6 +9,7 @@ import itertools
 import json
 import signal
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 from uuid import UUID
@@ -85,6 +86,8 @@ WINDOW: Final = "20"
 
 Whoever inherits the claim has no more: on a busy machine it may lose it in a call, too, and that call counts as well.
 """
+LOCKS_HELD: Final = timedelta(seconds=20)
+"""How long the server lets what is stopped within a transaction hold its locks: without an end nobody takes it over."""
 COUNT_TAKEOVERS: Final = """
 CREATE TABLE test_takeover (owner text);
 CREATE FUNCTION test_count_takeover() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS
@@ -122,7 +125,7 @@ async def test_after_a_kill_or_a_stop_it_is_paid_once_more_at_most_and_the_addre
     acts = {"at": cell.at, "nth": str(cell.nth), "path": "/assets", "signal": cell.number.name}
     if cell.number is signal.SIGSTOP:
         acts["window"] = WINDOW
-    mortal = place.changed(kafka={"session_timeout": SECOND})
+    mortal = place.changed(kafka={"session_timeout": SECOND}, postgres={"statement_timeout": LOCKS_HELD})
     async with process(mortal, tmp_path / "log", **acts) as struck:
         if cell.number is signal.SIGKILL:
             assert await struck.ended() == -signal.SIGKILL, struck.last_lines
