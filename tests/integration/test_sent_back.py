@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from consumer.errors import TransientError
 from consumer.kafka.manual_producer import Outgoing
@@ -58,15 +59,27 @@ class Sink:
         return await self.place.read(self.orders)
 
 
+async def made(place: Site, catalog_file: Path) -> Sink:
+    """Make both topics, and declare them."""
+    sink = Sink(place, await place.organisation())
+    admin = AIOKafkaAdminClient(bootstrap_servers=place.settings.kafka.bootstrap)
+    await admin.start()
+    try:
+        topics = [NewTopic(name=one, num_partitions=1, replication_factor=1) for one in (sink.orders, sink.letters)]
+        await admin.create_topics(topics)
+    finally:
+        await admin.close()
+    await asyncio.to_thread(catalog_file.write_text, sink.catalog)
+    return sink
+
+
 @pytest.fixture
 async def sink(embedded_place: Site, catalog_file: Path) -> Sink:
-    made = Sink(embedded_place, await embedded_place.organisation())
-    await asyncio.to_thread(catalog_file.write_text, made.catalog)
-    return made
+    return await made(embedded_place, catalog_file)
 
 
-async def test_a_record_is_mended_and_sent_back_once(sink: Sink) -> None:
-    place = sink.place
+async def test_a_record_is_mended_and_sent_back_once(place: Site, catalog_file: Path) -> None:
+    sink = await made(place, catalog_file)
     first = await sink.send(sink.orders, json.dumps(SENT).encode(), [("trace", b"1")])
     await sink.give_up(first)
     async with place.consumer() as running:
