@@ -90,13 +90,32 @@ class ConductorDefinitions:
     async def replace(
         self, of: WorkflowRef, new: NewVersion, policy: WorkflowPolicy, *, key: str, within: timedelta
     ) -> ReplaceResult:
-        """Register the document as the version after the one that it replaces, where that is the last one."""
+        """Register the document as the version after the one that it replaces, where that is the last one.
+
+        The server writes its own times and defaults into what it takes: that an order was carried out before, its
+        version and the definition that it comes to say.
+        """
         order = ReplaceDefinition(run=of.run_to_be(key), definition=new.document, replaces=new.replaces)
         given = await self._engine.give(order, policy, key=key, within=within)
         match given:
             case Accepted():
                 return Replaced(version=str(int(new.replaces) + 1))
+            case Rejected(conflict=True):
+                return await self._taken_before(of, new, policy, within) or given
             case Rejected() | NotSent() | Ambiguous() | EgressRefused():
                 return given
             case _:
                 assert_never(given)
+
+    async def _taken_before(
+        self, of: WorkflowRef, new: NewVersion, policy: WorkflowPolicy, within: timedelta
+    ) -> Replaced | None:
+        """Return what an earlier order of the same document has put in force; None where it is another one."""
+        stored = await self.read(of, policy, invariants=(), within=within)
+        if isinstance(stored, LookFailed) or stored.version != str(int(new.replaces) + 1):
+            return None
+        try:
+            wanted = definition_of(new.document, ())
+        except UnmappedDefinition:
+            return None
+        return Replaced(version=stored.version) if stored.definition.digest == wanted.digest else None
