@@ -51,6 +51,8 @@ CONTRACT: dict[str, set[str]] = {
     "shw_commands_wait_for_keys": set(),
     "shw_commands_lag_records": set(),
     "shw_commands_lag_seconds": set(),
+    "shw_topics_stopped": set(),
+    "shw_topics_lag_records": set(),
     "shw_breaker_changes_total": {"change"},
     "shw_breakers_open": set(),
     "shw_workflows_braked": set(),
