@@ -31,6 +31,7 @@ from consumer.model import OrgId, OwnerId, Partition
 from consumer.pipeline.bulk import BulkRunner
 from consumer.service import loops, memory
 from consumer.service.memory import calm_collector, return_freed_memory
+from consumer.service.runner_watches import open_watches
 from consumer.service.startup_checks import allow_open_files, check_broker, check_client, check_database
 from consumer.settings import HealSettings, IntakeSettings, ResumeSettings, Settings
 from consumer.store.pool import open_pool
@@ -299,6 +300,7 @@ class Simulation:
             id(allow_open_files): _nothing,
             id(calm_collector): _nothing,  # slow, and the test's process is not ours
             id(return_freed_memory): _nothing,
+            id(open_watches): lambda *_: _given(_no_watches),
             id(open_reader): self._open_reader,
             id(open_writer): lambda *_: _given(ModelWriter(self.broker)),
             id(group_answers): self._group_answers,
@@ -369,6 +371,10 @@ def _leaves(error: BaseException) -> list[BaseException]:
 @asynccontextmanager
 async def _given(value: Resource) -> AsyncIterator[Resource]:
     yield value
+
+
+def _no_watches(_: object) -> None:
+    """Watch no engine: there is none here."""
 
 
 async def _answers(*_: object, **__: object) -> None:
