@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from consumer.diagnose import diagnose
+from consumer.diagnose.agent_evidence import diagnosis_of
 from consumer.model import NO_PROGRESS, Diagnosed, Failure, FailureId, Heal, JsonObject, MicroAud, Refuse, in_aud
 from consumer.plan.planner import Planner
 from schemas.names import Code
@@ -34,7 +34,10 @@ class Change:
 
 
 def decide(planner: Planner, failure: Failure, now: datetime) -> Diagnosed:
-    """Diagnose and plan a failure as if it first came in at that time. Has no side effects."""
+    """Diagnose and plan a failure as if it first came in at that time. Has no side effects.
+
+    A model that was asked of it is not asked again: its answer stands where no rule of today knows the type.
+    """
     fresh = replace(
         failure,
         step=0,
@@ -45,7 +48,7 @@ def decide(planner: Planner, failure: Failure, now: datetime) -> Diagnosed:
         ladder_progress=NO_PROGRESS,
     )
     try:
-        diagnosis = diagnose(fresh.failure_reason, fresh.context)
+        diagnosis = diagnosis_of(fresh)
         plan = planner.plan(fresh, diagnosis, now)
     except Exception as error:  # noqa: BLE001 - as in the pipeline: one crash shall not hide what all others come to
         return planner.unplannable(fresh, f"planning it broke ({type(error).__name__})")

@@ -11,7 +11,7 @@ from pydantic_core import to_json
 
 from consumer.model import Failure, FailureId, OrgId
 from consumer.store.pool import Connection, Pool, transaction, translated
-from consumer.store.rows import READABLE_BYTES, read_failure
+from consumer.store.rows import AGENT_DIAGNOSIS, READABLE_BYTES, read_failure
 from schemas.names import Status
 
 ACQUIRE_WITHIN: Final = timedelta(seconds=5)
@@ -94,12 +94,13 @@ SELECT f.id, f.org_id, f.workflow_name, left(f.failure_reason, $6::int) AS failu
  LIMIT $7
 """
 
-_DIAGNOSED = """
+_DIAGNOSED = f"""
 SELECT f.id, f.org_id, f.workflow_name, f.failure_reason, f.detected_at, f.source,
        CASE WHEN f.size BETWEEN 1 AND $5 OR shw_json_bytes(f.context, $5) <= $5 THEN f.context END AS context, f.digest,
        f.size, f.redactions, f.traceparent, f.tracestate, 0 AS step, 0 AS attempts, 0 AS lifetime_attempts,
        false AS unsure, NULL::uuid AS twin, NULL::jsonb AS rungs, f.received_at, f.inserted_as, f.vouched,
-       f.unredacted_since, NULL::jsonb AS approval, f.failure_type, f.disposition, 0.0::float8 AS paused_seconds,
+       f.unredacted_since, NULL::jsonb AS approval, {AGENT_DIAGNOSIS} AS agent_diagnosis,
+       f.failure_type, f.disposition, 0.0::float8 AS paused_seconds,
        f.lifetime_attempts > 0 AS acted, (
          SELECT a.strategy FROM workflow_heal_attempts a
           WHERE a.failure_id = f.id AND a.step IS NOT NULL ORDER BY a.step DESC LIMIT 1) AS strategy
@@ -107,7 +108,7 @@ SELECT f.id, f.org_id, f.workflow_name, f.failure_reason, f.detected_at, f.sourc
  WHERE f.detected_at >= $1 AND (f.detected_at, f.id) < ($2, $3) AND f.failure_type IS NOT NULL
  ORDER BY f.detected_at DESC, f.id DESC
  LIMIT $4
-"""
+"""  # noqa: S608 - constants
 
 _FIRST_CURSOR: Final = (datetime(9999, 12, 31, tzinfo=UTC), UUID(int=2**128 - 1))
 """Cursor of the first page: a place after every failure."""

@@ -34,13 +34,14 @@ _APPROVAL: Final = """(SELECT jsonb_build_object('state', a.state, 'step', a.val
        'plan_hash', a.plan_hash, 'base_hash', a.base_hash, 'until', to_json(a.expires_at), 'asked', a.asked,
        'edits', a.edits, 'changes', a.changes, 'denied', a.denied, 'by', a.approved_by)
   FROM heal_approval a WHERE a.failure_id = f.id)"""
-_AGENT_DIAGNOSIS: Final = """(SELECT jsonb_build_object('asks', d.asks, 'answer', d.answer, 'model', d.model,
+AGENT_DIAGNOSIS: Final = """(SELECT jsonb_build_object('asks', d.asks, 'answer', d.answer, 'model', d.model,
        'input_tokens', d.input_tokens, 'output_tokens', d.output_tokens)
   FROM heal_agent_diagnosis d WHERE d.failure_id = f.id)"""
+"""A model's answer for a failure `f`."""
 FAILURE_COLUMNS: Final = f"""f.id, f.org_id, f.detected_at, f.source, f.digest, {_TRUE_SIZE} AS size, f.redactions,
   f.traceparent, f.tracestate, f.step, f.attempts, f.lifetime_attempts, f.unsure, f.twin, f.received_at, f.rungs,
   f.inserted_as, f.vouched, f.unredacted_since, {_APPROVAL} AS approval,
-  {_AGENT_DIAGNOSIS} AS agent_diagnosis,
+  {AGENT_DIAGNOSIS} AS agent_diagnosis,
   extract(epoch FROM f.paused_for + coalesce(clock_timestamp() - f.paused_at, '0'))::float8 AS paused_seconds,
   {_TOO_LARGE} AS too_large,
   CASE WHEN {_TOO_LARGE} THEN left(f.workflow_name, 200) ELSE f.workflow_name END AS workflow_name,

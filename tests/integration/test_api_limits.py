@@ -103,7 +103,7 @@ async def test_a_body_that_is_too_large_is_a_413_whether_or_not_its_length_is_to
     async with line(world) as user:
         user.write(post(world, "owner", told))
         if "chunked" in told:
-            user.write(b"8000\r\n" + b" " * 0x8000 + b"\r\n")
+            user.write(b"20000\r\n" + b" " * 0x20000 + b"\r\n")  # twice as much as the default
         status, headers, body = await user.answer()
         assert (status, body["error"]["code"], headers["connection"]) == (413, "too_large", "close")
 

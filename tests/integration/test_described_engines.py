@@ -45,7 +45,7 @@ def test_each_engine_has_a_catalog_that_can_be_copied(engine: str, kind: str) ->
 
 def test_every_kind_of_engine_has_a_section() -> None:
     rooms = {room.name for room in (ROOT / "consumer" / "runners").iterdir() if (room / "engine.py").is_file()}
-    assert rooms == {"airflow", "conductor", "http", "maos", "prefect"}
+    assert rooms == {"airflow", "conductor", "http", "kafka", "maos", "prefect", "temporal"}
     for kind in rooms:
         assert f"`{kind}`" in PAGE
 

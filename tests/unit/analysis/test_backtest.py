@@ -10,10 +10,11 @@ from consumer.analysis.backtest import Comparison, Conclusion, decide
 from consumer.catalog import parse_catalog
 from consumer.heal.auto_retry import AutoRetry
 from consumer.model import AttemptId, Diagnosed, Failure, Heal, MicroAud, Refuse
+from consumer.model.agent_diagnosis import AgentDiagnosis, DiagnosisAnswer
 from consumer.outbound.calls import open_calls
 from consumer.plan.planner import Planner
 from consumer.redact import redact_json
-from schemas.names import Code, StrategyName
+from schemas.names import Code, DiagnosisAnswerKind, FailureType, StrategyName
 from tests.support.healing import NOW, ORG, UNPLANNED, diagnosis, failure
 from tests.support.pipeline import call, catalog
 
@@ -49,6 +50,14 @@ def test_a_change_is_what_was_decided_otherwise(before: Conclusion, changed: int
     found = Comparison()
     found.add(before, _now(HEAL), acted=True)
     assert (len(found.changes), found.same) == (changed, 1 - changed)
+
+
+def test_what_a_model_has_said_of_a_failure_that_no_rule_knows_is_no_change(planner: Planner) -> None:
+    strange = replace(GET, failure_reason="the gate was left ajar", context={})
+    answer = DiagnosisAnswer(kind=DiagnosisAnswerKind.DIFFERS, failure_type=FailureType.WORKFLOW_STALL)
+    asked = replace(strange, agent_diagnosis=AgentDiagnosis(asks=1, answer=answer))
+    assert decide(planner, strange, NOW).diagnosis.failure_type is FailureType.UNKNOWN
+    assert decide(planner, asked, NOW).diagnosis.failure_type is FailureType.WORKFLOW_STALL
 
 
 def test_what_would_be_acted_on_is_counted_with_its_credits() -> None:
