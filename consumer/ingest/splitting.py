@@ -10,6 +10,11 @@ from consumer.model import Partition, Record
 SLOW_AT_ONCE: Final = 8
 """Slow records of a batch, and of a range: no more of them is read again after a crash than a range holds."""
 
+JUDGED_AT_ONCE: Final = 1024 * 1024
+"""Bytes of large records of a poll that are judged, some 20 ms in which the loop stands; those behind count as slow."""
+LARGE: Final = 16 * 1024
+"""Bytes of a record above which it takes longer to judge it than to look at its length."""
+
 
 @dataclass(slots=True)
 class PollBatch:
@@ -36,7 +41,12 @@ class PollBatch:
 def split_poll(
     found: Mapping[Partition, Sequence[Record]], max_bytes: int, is_slow: Callable[[Record], bool]
 ) -> list[PollBatch]:
-    """Split a poll's records into batches of at most so many bytes, or of one record; those of slow ones come last."""
+    """Split a poll's records into batches of at most so many bytes, or of one record; those of slow ones come last.
+
+    Nothing may be awaited before a poll is split, so that what judging costs is bounded: a slow record that proves to
+    be none is read as any other, a few at a time.
+    """
+    is_slow = _bounded(is_slow)
     fast, slow = [PollBatch()], [PollBatch(is_slow=True)]
     for partition, records in found.items():
         for many in _by_slow_records(records, is_slow):
@@ -45,6 +55,21 @@ def split_poll(
                 _add(slow if slowly else fast, record, one, max_bytes)
             slow.append(PollBatch(is_slow=True))
     return [batch for batch in (*fast, *slow) if batch.records]
+
+
+def _bounded(is_slow: Callable[[Record], bool]) -> Callable[[Record], bool]:
+    judged = 0
+
+    def judge(record: Record) -> bool:
+        nonlocal judged
+        size = len(record.value or b"")
+        if size > LARGE:
+            if judged >= JUDGED_AT_ONCE:
+                return True
+            judged += size
+        return is_slow(record)
+
+    return judge
 
 
 def _by_slow_records(

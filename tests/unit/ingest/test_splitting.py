@@ -1,6 +1,6 @@
 """A poll's records in batches: bounded in bytes, and slow records apart from those that wait for none."""
 
-from consumer.ingest.splitting import SLOW_AT_ONCE, PollBatch, split_poll
+from consumer.ingest.splitting import JUDGED_AT_ONCE, LARGE, SLOW_AT_ONCE, PollBatch, split_poll
 from consumer.model import Partition, Record
 
 HERE, THERE = Partition("t", 0), Partition("t", 1)
@@ -49,3 +49,20 @@ def test_slow_records_are_bounded_in_bytes_too() -> None:
     batches = split_poll({HERE: [record(n, 150) for n in range(3)]}, 300, is_slow)
     assert offsets(batches) == [[0, 1], [2]]
     assert ends(batches) == [[(0, 3, 2)], [(0, 3, 2)]]
+
+
+def test_of_a_poll_full_of_large_records_a_part_is_judged_and_the_rest_is_read_a_few_at_a_time() -> None:
+    size, judged = LARGE + 1, []
+
+    def not_slow(one: Record) -> bool:
+        judged.append(one.offset)
+        return False
+
+    small = 1000
+    found = {HERE: [*(record(n, size) for n in range(small)), record(small)], THERE: [record(7, size), record(8)]}
+    batches = split_poll(found, 10**9, not_slow)
+    large = [n for n in judged if n < small and n not in (7, 8)]
+    assert 0 < len(large) * size <= JUDGED_AT_ONCE + size
+    assert {small, 8} <= set(judged), "a small one is judged all the same"
+    assert sorted(n for batch in batches for n in offsets([batch])[0]) == sorted([*range(small + 1), 7, 8])
+    assert all(len(batch.records) <= SLOW_AT_ONCE for batch in batches if batch.is_slow)
