@@ -26,6 +26,7 @@ from consumer.pipeline.bulk import BulkRunner
 from consumer.pipeline.changed_plans import change_plan
 from consumer.pipeline.commands import CommandGate, CommandStage
 from consumer.pipeline.flow import Stages
+from consumer.service.side_members import consume, first_of
 from consumer.settings import Settings
 from consumer.store.commands import forget_commands
 
@@ -67,7 +68,7 @@ class CommandReader:
                 await self._read(stop)
             except* ShwError as group:
                 self.stages.metrics.commands_stopped.set(1)
-                log.error("commands_stopped", error=str(_first(group)), again_in=AGAIN_AFTER.total_seconds())  # noqa: TRY400
+                log.error("commands_stopped", error=str(first_of(group)), again_in=AGAIN_AFTER.total_seconds())  # noqa: TRY400
             if not stop.is_set():
                 await wait_for_event(stop, AGAIN_AFTER)
 
@@ -108,19 +109,10 @@ class CommandReader:
         )
         stages.metrics.commands_lag_seconds.set_function(lambda: source.lag.seconds(time.time()))
         stages.metrics.commands_wait_for_keys.set_function(lambda: float(self.keys.are_waited_for))
-        left = asyncio.Event()
         async with source.open(), asyncio.TaskGroup() as loops:
             stages.metrics.commands_stopped.set(0)
-            committing = loops.create_task(source.commit_until(left))
             loops.create_task(self._forget_until(stop))
-            watching = loops.create_task(source.watch_until(stop))
-            reading = loops.create_task(source.read_until(stop))
-            await source.take_all()
-            await reading
-            watching.cancel()
-            left.set()
-            source.end_commits()
-            await committing
+            await consume(source, stop)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,8 +151,3 @@ def supervise(
 async def change_plan_now(stages: Stages, failure: Failure, changes: JsonObject) -> ChangedPlan | str:
     """Return the plan of a failure under changes, by the catalog in force."""
     return await change_plan(failure, changes, stages.catalogs.current, stages.strategies, stages.clock.now())
-
-
-def _first(group: BaseExceptionGroup[ShwError]) -> BaseException:
-    first = group.exceptions[0]
-    return _first(first) if isinstance(first, BaseExceptionGroup) else first

@@ -29,6 +29,7 @@ from consumer.pipeline.flow import Stages
 from consumer.pipeline.heartbeats import Heartbeats
 from consumer.pipeline.stalls import LOOKS_AT_ONCE, StallRounds
 from consumer.runners.configured import CurrentRunners
+from consumer.service.side_members import first_of
 from consumer.settings import KafkaSettings, Settings
 from consumer.store.live_runs import forget_silent
 from consumer.store.pool import open_pool
@@ -64,7 +65,7 @@ class HeartbeatReader:
                     await member.run(stop)
             except* ShwError as group:
                 metrics.heartbeats_stopped.set(1)
-                log.error("heartbeats_stopped", error=str(_first(group)), again_in=AGAIN_AFTER.total_seconds())  # noqa: TRY400
+                log.error("heartbeats_stopped", error=str(first_of(group)), again_in=AGAIN_AFTER.total_seconds())  # noqa: TRY400
             except* Exception:  # a bug in here must stop neither intake nor heals
                 metrics.heartbeats_stopped.set(1)
                 log.exception("heartbeats_broke", again_in=AGAIN_AFTER.total_seconds())
@@ -262,8 +263,3 @@ class _Member:
         self._watch.assigned()
         self.reader.pause(partitions)
         log.info("heartbeat_partitions_assigned", partitions=sorted(tp.partition for tp in partitions))
-
-
-def _first(group: BaseExceptionGroup[ShwError]) -> BaseException:
-    first = group.exceptions[0]
-    return _first(first) if isinstance(first, BaseExceptionGroup) else first

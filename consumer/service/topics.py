@@ -22,6 +22,7 @@ from consumer.metrics import Metrics, PauseReason
 from consumer.model import Record
 from consumer.model.batch import Batch
 from consumer.pipeline.flow import Pipeline
+from consumer.service.side_members import consume, first_of
 from consumer.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -69,7 +70,8 @@ class TopicReaders:
                 await self._read(topic, stop)
             except* ShwError as group:
                 self._stopped.add(topic)
-                log.error("topic_stopped", topic=topic, error=str(_first(group)), again_in=AGAIN_AFTER.total_seconds())  # noqa: TRY400
+                error = str(first_of(group))
+                log.error("topic_stopped", topic=topic, error=error, again_in=AGAIN_AFTER.total_seconds())  # noqa: TRY400
             finally:
                 self._reading.pop(topic, None)
             if not stop.is_set():
@@ -92,19 +94,10 @@ class TopicReaders:
             metrics=Metrics(CollectorRegistry()),
             valve=_AsMuchAsComes(),
         )
-        left = asyncio.Event()
-        async with source.open(), asyncio.TaskGroup() as loops:
+        async with source.open():
             self._stopped.discard(topic)
             self._reading[topic] = source
-            committing = loops.create_task(source.commit_until(left))
-            watching = loops.create_task(source.watch_until(stop))
-            reading = loops.create_task(source.read_until(stop))
-            await source.take_all()
-            await reading
-            watching.cancel()
-            left.set()
-            source.end_commits()
-            await committing
+            await consume(source, stop)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +125,3 @@ class _AsMuchAsComes:
 
     def took(self, records: int) -> None:
         """Take note of nothing: a flood of letters on such a topic is no reason to read less of the failures'."""
-
-
-def _first(group: BaseExceptionGroup[ShwError]) -> BaseException:
-    first = group.exceptions[0]
-    return _first(first) if isinstance(first, BaseExceptionGroup) else first
