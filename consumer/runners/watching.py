@@ -5,6 +5,7 @@ opaque to whoever reads. Runs may be listed twice, and in any order, but none ma
 listed while pages are read must not hide another one. So pages go on from a time, and not from a count.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Protocol, TypeAlias, runtime_checkable
@@ -100,6 +101,53 @@ class WatchedEngine(Protocol):
         ...
 
 
+class RunFailures(Protocol):
+    """The calls of one look for runs, or at the failure of one."""
+
+    async def failed_since(self, since: datetime, page: str | None) -> RunPage | LookFailed:
+        """List the runs that failed at a time or later."""
+        ...
+
+    async def unfinished(self, before: datetime, page: str | None) -> RunPage | LookFailed:
+        """List the runs that began before a time and have not ended."""
+        ...
+
+    async def failure_of(self, listed: ListedRun) -> FailureFound:
+        """Look at a listed run."""
+        ...
+
+
+class WatchedByLooks(ABC):
+    """The lists and the look of a watched engine, each by calls of its own that end `within` from its beginning."""
+
+    @abstractmethod
+    def _failures(
+        self, of: RunsOf, run_id: str | None, policy: WorkflowPolicy, within: timedelta
+    ) -> RunFailures | LookFailed:
+        """Return the calls of one look: at a run, or, without an id, for runs."""
+
+    async def failed_since(
+        self, of: RunsOf, since: datetime, page: str | None, policy: WorkflowPolicy, *, within: timedelta
+    ) -> RunPage | LookFailed:
+        """List the runs that failed at a time or later."""
+        calls = self._failures(of, None, policy, within)
+        return calls if isinstance(calls, LookFailed) else await calls.failed_since(since, page)
+
+    async def unfinished(
+        self, of: RunsOf, before: datetime, page: str | None, policy: WorkflowPolicy, *, within: timedelta
+    ) -> RunPage | LookFailed:
+        """List the runs that began before a time and have not ended."""
+        calls = self._failures(of, None, policy, within)
+        return calls if isinstance(calls, LookFailed) else await calls.unfinished(before, page)
+
+    async def failure_of(
+        self, of: RunsOf, listed: ListedRun, policy: WorkflowPolicy, *, within: timedelta
+    ) -> FailureFound:
+        """Look at a listed run again."""
+        calls = self._failures(of, listed.run_id, policy, within)
+        return calls if isinstance(calls, LookFailed) else await calls.failure_of(listed)
+
+
 @value(frozen=True, slots=True, kw_only=True)
 class FromTime:
     """Where a page begins in a list that is ordered by time: at a time, after so many that are listed at it."""
@@ -116,15 +164,19 @@ class FromTime:
         except ValueError:
             return cls(time=start)
 
-    def after(self, runs: Sequence[ListedRun], most: int) -> str | None:
-        """Return where the page after these begins, of which a full one has `most`; None where these are the last.
+    def page(self, dated: Sequence[tuple[str, datetime | None]], most: int) -> RunPage:
+        """Return the listed runs that have a time, and where the next page begins; a full one lists `most`."""
+        runs = tuple(ListedRun(run_id=run_id, at=at) for run_id, at in dated if at is not None)
+        is_full = len(dated) >= most and bool(runs)
+        return RunPage(runs=runs, following=self._after(runs) if is_full else None)
+
+    def _after(self, runs: Sequence[ListedRun]) -> str:
+        """Return where the page after these begins.
 
         It begins at the last one's time, with those of that time again: at it there may be more than were listed, and
         none is skipped but on a page that is of one time alone. An engine that does not order what it lists is gone
         through by count.
         """
-        if len(runs) < most:
-            return None
         times = [one.at for one in runs]
         last = times[-1]
         if last == self.time or times not in (sorted(times), sorted(times, reverse=True)):

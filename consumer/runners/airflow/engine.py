@@ -4,7 +4,7 @@ Airflow runs the cleared task again within the same run, and nothing that is com
 its own, which is the fence.
 """
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import assert_never
 
 from consumer.catalog import AirflowRunner, WorkflowPolicy
@@ -33,11 +33,11 @@ from consumer.runners.contract import (
 from consumer.runners.json_api import api_request, json_api, segment
 from consumer.runners.places import dependency_of
 from consumer.runners.templates import unfit_document
-from consumer.runners.watching import FailureFound, ListedRun, RunPage, RunsOf
+from consumer.runners.watching import RunsOf, WatchedByLooks
 from schemas.names import Effect
 
 
-class AirflowEngine:
+class AirflowEngine(WatchedByLooks):
     """Sends orders to an Airflow server; each is safe only right after a look, which it makes itself."""
 
     def __init__(self, described: AirflowRunner, calls: EngineCalls) -> None:
@@ -99,26 +99,8 @@ class AirflowEngine:
         api = json_api(self._described, self._calls, run, policy, within)
         return await AirflowLook(api=api, run=run, place=place).state()
 
-    async def failed_since(
-        self, of: RunsOf, since: datetime, page: str | None, policy: WorkflowPolicy, *, within: timedelta
-    ) -> RunPage | LookFailed:
-        """List failed runs of the workflow's DAG."""
-        return await self._failures(of, "", policy, within).failed_since(since, page)
-
-    async def unfinished(
-        self, of: RunsOf, before: datetime, page: str | None, policy: WorkflowPolicy, *, within: timedelta
-    ) -> RunPage | LookFailed:
-        """List queued and running runs of the workflow's DAG."""
-        return await self._failures(of, "", policy, within).unfinished(before, page)
-
-    async def failure_of(
-        self, of: RunsOf, listed: ListedRun, policy: WorkflowPolicy, *, within: timedelta
-    ) -> FailureFound:
-        """Look at the run, its tasks, the failed one's log, and its input."""
-        return await self._failures(of, listed.run_id, policy, within).failure_of(listed)
-
-    def _failures(self, of: RunsOf, run_id: str, policy: WorkflowPolicy, within: timedelta) -> AirflowFailures:
-        api = json_api(self._described, self._calls, of.run(run_id), policy, within)
+    def _failures(self, of: RunsOf, run_id: str | None, policy: WorkflowPolicy, within: timedelta) -> AirflowFailures:
+        api = json_api(self._described, self._calls, of.run(run_id or ""), policy, within)
         return AirflowFailures(api=api, described=self._described, of=of)
 
     def _input_fault(self, run: RunRef, payload: Payload) -> str | None:

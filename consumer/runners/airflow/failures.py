@@ -91,10 +91,8 @@ class AirflowFailures:
             return unseen(result)
         if any(run.dag_id != dag_id for run in found.dag_runs):
             return LookFailed(reason=f"the look: {ANOTHER}")
-        at = ((run.dag_run_id, run.end_date if bound == "gte" else run.start_date) for run in found.dag_runs)
-        runs = tuple(ListedRun(run_id=name, at=moment) for name, moment in at if moment is not None)
-        full = len(found.dag_runs) >= _PAGE and bool(runs)
-        return RunPage(runs=runs, following=place.after(runs, len(runs)) if full else None)
+        dated = [(run.dag_run_id, run.end_date if bound == "gte" else run.start_date) for run in found.dag_runs]
+        return place.page(dated, _PAGE)
 
     async def failure_of(self, listed: ListedRun) -> FailureFound:
         """Look at a run, and at the task of it that failed first."""

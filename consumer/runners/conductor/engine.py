@@ -4,7 +4,7 @@ A rerun keeps the run and what is complete of it, and may take another input for
 run again as readily as a failed one: so each order looks first, and only a failed run is touched.
 """
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import assert_never
 
 from consumer.catalog import ConductorRunner, WorkflowPolicy
@@ -35,11 +35,11 @@ from consumer.runners.definitions import EngineDefinition
 from consumer.runners.json_api import api_request, json_api, segment
 from consumer.runners.places import dependency_of
 from consumer.runners.templates import unfit_document
-from consumer.runners.watching import FailureFound, ListedRun, RunPage, RunsOf
+from consumer.runners.watching import RunsOf, WatchedByLooks
 from schemas.names import Effect
 
 
-class ConductorEngine:
+class ConductorEngine(WatchedByLooks):
     """Sends orders to a Conductor server; each is safe only right after a look, which it makes itself."""
 
     def __init__(self, described: ConductorRunner, calls: EngineCalls) -> None:
@@ -100,26 +100,8 @@ class ConductorEngine:
         api = json_api(self._described, self._calls, run, policy, within)
         return await state_of(api, self._described, run, path)
 
-    async def failed_since(
-        self, of: RunsOf, since: datetime, page: str | None, policy: WorkflowPolicy, *, within: timedelta
-    ) -> RunPage | LookFailed:
-        """List failed runs of the workflow's definition."""
-        return await self._failures(of, "", policy, within).failed_since(since, page)
-
-    async def unfinished(
-        self, of: RunsOf, before: datetime, page: str | None, policy: WorkflowPolicy, *, within: timedelta
-    ) -> RunPage | LookFailed:
-        """List running runs of the workflow's definition."""
-        return await self._failures(of, "", policy, within).unfinished(before, page)
-
-    async def failure_of(
-        self, of: RunsOf, listed: ListedRun, policy: WorkflowPolicy, *, within: timedelta
-    ) -> FailureFound:
-        """Look at the run and its tasks."""
-        return await self._failures(of, listed.run_id, policy, within).failure_of(listed)
-
-    def _failures(self, of: RunsOf, run_id: str, policy: WorkflowPolicy, within: timedelta) -> ConductorFailures:
-        api = json_api(self._described, self._calls, of.run(run_id), policy, within)
+    def _failures(self, of: RunsOf, run_id: str | None, policy: WorkflowPolicy, within: timedelta) -> ConductorFailures:
+        api = json_api(self._described, self._calls, of.run(run_id or ""), policy, within)
         return ConductorFailures(api=api, described=self._described, of=of)
 
     async def definition(

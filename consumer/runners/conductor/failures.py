@@ -86,10 +86,7 @@ class ConductorFailures:
             return unseen(result)
         if any(one.kind != name for one in found.results):
             return LookFailed(reason=f"the look: {ANOTHER}")
-        dated = ((one.run_id, at(one)) for one in found.results)
-        runs = tuple(ListedRun(run_id=run_id, at=moment) for run_id, moment in dated if moment is not None)
-        full = len(found.results) >= _PAGE and bool(runs)
-        return RunPage(runs=runs, following=place.after(runs, len(runs)) if full else None)
+        return place.page([(one.run_id, at(one)) for one in found.results], _PAGE)
 
     async def failure_of(self, listed: ListedRun) -> FailureFound:
         """Look at a run and its tasks."""

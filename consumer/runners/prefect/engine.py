@@ -5,7 +5,7 @@ In place, Prefect loads what complete tasks have persisted and does the rest. A 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from http import HTTPStatus
 from typing import Final
 from uuid import UUID, uuid5
@@ -44,13 +44,13 @@ from consumer.runners.prefect.answers import (
 )
 from consumer.runners.prefect.failures import PrefectFailures
 from consumer.runners.templates import UnfitValue, unfit_document
-from consumer.runners.watching import FailureFound, ListedRun, RunPage, RunsOf
+from consumer.runners.watching import RunsOf, WatchedByLooks
 from schemas.names import Effect
 
 _NO_ID: Final = "the run's id is not that of a Prefect flow run (a UUID)"
 
 
-class PrefectEngine:
+class PrefectEngine(WatchedByLooks):
     """Sends orders to a Prefect server, each at most once for an idempotency key.
 
     A run with a new payload is another run of the same deployment: what the failed one had done is done again unless
@@ -103,28 +103,12 @@ class PrefectEngine:
             return LookFailed(reason=_NO_ID)
         return await self._talk(run, policy, within).state()
 
-    async def failed_since(
-        self, of: RunsOf, since: datetime, page: str | None, policy: WorkflowPolicy, *, within: timedelta
-    ) -> RunPage | LookFailed:
-        """List failed runs of the flow that the workflow names."""
-        return await self._failures(of, "", policy, within).failed_since(since, page)
-
-    async def unfinished(
-        self, of: RunsOf, before: datetime, page: str | None, policy: WorkflowPolicy, *, within: timedelta
-    ) -> RunPage | LookFailed:
-        """List runs of the flow that have begun and not ended."""
-        return await self._failures(of, "", policy, within).unfinished(before, page)
-
-    async def failure_of(
-        self, of: RunsOf, listed: ListedRun, policy: WorkflowPolicy, *, within: timedelta
-    ) -> FailureFound:
-        """Look at the run, and at the tasks of it that failed."""
-        if _flow_run_id(of.run(listed.run_id)) is None:
+    def _failures(
+        self, of: RunsOf, run_id: str | None, policy: WorkflowPolicy, within: timedelta
+    ) -> PrefectFailures | LookFailed:
+        if run_id is not None and _flow_run_id(of.run(run_id)) is None:
             return LookFailed(reason=_NO_ID)
-        return await self._failures(of, listed.run_id, policy, within).failure_of(listed)
-
-    def _failures(self, of: RunsOf, run_id: str, policy: WorkflowPolicy, within: timedelta) -> PrefectFailures:
-        api = json_api(self._described, self._calls, of.run(run_id), policy, within)
+        api = json_api(self._described, self._calls, of.run(run_id or ""), policy, within)
         return PrefectFailures(api=api, described=self._described, of=of)
 
     def _talk(self, run: RunRef, policy: WorkflowPolicy, within: timedelta) -> "_Talk":

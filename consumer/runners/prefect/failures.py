@@ -74,14 +74,18 @@ class PrefectFailures:
         place = FromTime.of(page, _LATEST)
         ends: JsonObject = {"after_": format_time(since), "before_": format_time(place.time)}
         found = await self._list({"end_time": ends}, _FAILED, "END_TIME_DESC", place.skip)
-        return found if isinstance(found, LookFailed) else _page(found, [run.end_time for run in found], place)
+        if isinstance(found, LookFailed):
+            return found
+        return place.page([(str(run.id), run.end_time) for run in found], _PAGE)
 
     async def unfinished(self, before: datetime, page: str | None) -> RunPage | LookFailed:
         """List runs that began before a time, those last that began first."""
         place = FromTime.of(page, before)
         begun: JsonObject = {"start_time": {"before_": format_time(place.time)}}
         found = await self._list(begun, _UNFINISHED, "START_TIME_DESC", place.skip)
-        return found if isinstance(found, LookFailed) else _page(found, [run.start_time for run in found], place)
+        if isinstance(found, LookFailed):
+            return found
+        return place.page([(str(run.id), run.start_time) for run in found], _PAGE)
 
     async def _list(
         self, times: JsonObject, states: tuple[str, ...], order: str, skip: int
@@ -139,13 +143,6 @@ class PrefectFailures:
             return Payload(document=found.parameters) if found.parameters else None
         named = found.parameters.get(self.described.parameter)
         return None if named is None else Payload(document=named)
-
-
-def _page(found: tuple[ListedFlowRun, ...], times: list[datetime | None], place: FromTime) -> RunPage:
-    dated = zip(found, times, strict=True)
-    runs = tuple(ListedRun(run_id=str(run.id), at=moment) for run, moment in dated if moment is not None)
-    full = len(found) >= _PAGE and bool(runs)
-    return RunPage(runs=runs, following=place.after(runs, len(runs)) if full else None)
 
 
 def _task_name(run: FailedTaskRun) -> str:

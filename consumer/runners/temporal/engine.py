@@ -4,8 +4,8 @@ A reset makes another run of the same workflow, which keeps what its history has
 Code decides what comes next: a worker that fails at that is mended by a new build, and by no order.
 """
 
-from datetime import datetime, timedelta
-from typing import assert_never
+from datetime import timedelta
+from typing import Final, assert_never
 
 from consumer.catalog import TemporalRunner, WorkflowPolicy
 from consumer.model.call import EgressRefused
@@ -32,11 +32,14 @@ from consumer.runners.temporal.history import WORKFLOW_TASK
 from consumer.runners.temporal.looks import TemporalLook
 from consumer.runners.temporal.orders import TemporalOrders
 from consumer.runners.temporal.place import TemporalPlace, place_of
-from consumer.runners.watching import FailureFound, ListedRun, RunPage, RunsOf
+from consumer.runners.watching import RunsOf, WatchedByLooks
 from schemas.names import Effect
 
+_NO_PLACE: Final = TemporalPlace(workflow_id="", run_id=None, namespace="", path="")
+"""Of a look for runs, which is at none of them."""
 
-class TemporalEngine:
+
+class TemporalEngine(WatchedByLooks):
     """Sends orders to a Temporal server; each looks first that the run stands where it is supposed to."""
 
     def __init__(self, described: TemporalRunner, calls: EngineCalls) -> None:
@@ -86,36 +89,15 @@ class TemporalEngine:
         look = self._look(run, policy, within)
         return LookFailed(reason=f"the look: {look}") if isinstance(look, str) else await look.state()
 
-    async def failed_since(
-        self, of: RunsOf, since: datetime, page: str | None, policy: WorkflowPolicy, *, within: timedelta
-    ) -> RunPage | LookFailed:
-        """List failed runs of the workflow's type."""
-        return await self._failures(of, None, policy, within).failed_since(since, page)
-
-    async def unfinished(
-        self, of: RunsOf, before: datetime, page: str | None, policy: WorkflowPolicy, *, within: timedelta
-    ) -> RunPage | LookFailed:
-        """List runs of the workflow's type that are under way."""
-        return await self._failures(of, None, policy, within).unfinished(before, page)
-
-    async def failure_of(
-        self, of: RunsOf, listed: ListedRun, policy: WorkflowPolicy, *, within: timedelta
-    ) -> FailureFound:
-        """Look at the run and its history."""
-        place = place_of(self._described, of.run(listed.run_id))
+    def _failures(
+        self, of: RunsOf, run_id: str | None, policy: WorkflowPolicy, within: timedelta
+    ) -> TemporalFailures | LookFailed:
+        place = _NO_PLACE if run_id is None else place_of(self._described, of.run(run_id))
         if isinstance(place, str):
             return LookFailed(reason=f"the look: {place}")
-        return await self._failures(of, place, policy, within).failure_of(listed)
-
-    def _failures(
-        self, of: RunsOf, place: TemporalPlace | None, policy: WorkflowPolicy, within: timedelta
-    ) -> TemporalFailures:
-        of_none = TemporalPlace(workflow_id="", run_id=None, namespace="", path="")
-        run = of.run("" if place is None else place.workflow_id)
+        run = of.run(place.workflow_id)
         api = json_api(self._described, self._calls, run, policy, within)
-        look = TemporalLook(
-            api=api, described=self._described, run=run, place=of_none if place is None else place, policy=policy
-        )
+        look = TemporalLook(api=api, described=self._described, run=run, place=place, policy=policy)
         return TemporalFailures(look=look, of=of)
 
     def _look(self, run: RunRef, policy: WorkflowPolicy, within: timedelta) -> TemporalLook | str:
