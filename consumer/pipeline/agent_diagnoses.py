@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
 from typing import Final, Protocol, runtime_checkable
 
 import structlog
@@ -27,6 +28,7 @@ from consumer.model.pause import HealingPause, pause_over
 from consumer.model.plan import HealPlace
 from consumer.ownership.clock import Clock
 from consumer.ownership.permission import Permission
+from consumer.pipeline.failure_tasks import FailureTasks
 from consumer.pipeline.reading import Reading
 from consumer.runners.places import dependency_of
 from consumer.store import agent_diagnoses as store
@@ -55,7 +57,7 @@ class Diagnoses(Strategy, Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class AgentDiagnoses:
     """What this process asks models, each failure in a task of its own."""
 
@@ -70,24 +72,18 @@ class AgentDiagnoses:
     metrics: Metrics
     tasks: asyncio.TaskGroup
     _room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
-    _running: dict[FailureId, asyncio.Task[None]] = field(default_factory=dict)
+    _running: FailureTasks = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Begin without one."""
+        self._running = FailureTasks(group=self.tasks, put_off=_put_off)
 
     def begin(self, diagnosed: Diagnosed, then: Then) -> None:
         """Ask what is broken, and hand the failure to `then`, planned under what was answered."""
         failure_id = diagnosed.failure.id
-        if failure_id in self._running:
-            return  # it was picked again meanwhile
-
-        async def run() -> None:
-            try:
-                await self._ask_and_go_on(diagnosed, then, full=full)
-            except (TransientError, RefusedByDatabase) as error:  # it is due again
-                log.warning("agent_diagnosis_put_off", failure_id=str(failure_id), error=str(error)[:300])
-            finally:
-                self._running.pop(failure_id, None)
-
-        full = len(self._running) >= MOST_WAITING
-        self._running[failure_id] = self.tasks.create_task(run())
+        if failure_id not in self._running:  # it was picked again meanwhile
+            full = len(self._running) >= MOST_WAITING
+            self._running.start(failure_id, partial(self._ask_and_go_on, diagnosed, then, full=full))
 
     async def end_left(self) -> None:
         """End what processes that have died were asking, and that nobody comes back to."""
@@ -95,8 +91,7 @@ class AgentDiagnoses:
 
     def cancel(self) -> None:
         """Cancel them: their failures are due again."""
-        for task in tuple(self._running.values()):
-            task.cancel()
+        self._running.cancel()
 
     async def _ask_and_go_on(self, diagnosed: Diagnosed, then: Then, *, full: bool) -> None:
         failure = diagnosed.failure
@@ -206,3 +201,7 @@ class AgentDiagnoses:
             asks=ended.asks,
             tokens=ended.input_tokens + ended.output_tokens,
         )
+
+
+def _put_off(failure_id: FailureId, error: Exception) -> None:
+    log.warning("agent_diagnosis_put_off", failure_id=str(failure_id), error=str(error)[:300])

@@ -15,13 +15,13 @@ from typing import Final
 import structlog
 
 from consumer.catalog import Catalogs, WorkflowPolicy
-from consumer.errors import RefusedByDatabase, TransientError
 from consumer.flow_control.dependencies import Dependencies
 from consumer.heal.rehearsal import rehearse
 from consumer.heal.strategy import Strategies, Task
 from consumer.model import Diagnosed, FailureId, Heal, Refuse
 from consumer.model.plan import Rehearsal, with_rehearsals
 from consumer.ownership.clock import Clock
+from consumer.pipeline.failure_tasks import FailureTasks
 from consumer.pipeline.reading import Reading
 from consumer.store.pool import Pool
 from consumer.store.shadows import ShadowLook, note_recovered, shadows_to_look_at
@@ -39,7 +39,7 @@ LOOKED_AT_ONCE: Final = 4
 Then = Callable[[Sequence[Diagnosed]], Awaitable[None]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Rehearsals:
     """Rehearsals of this process, each in a task of its own."""
 
@@ -51,14 +51,18 @@ class Rehearsals:
     clock: Clock
     tasks: asyncio.TaskGroup
     _room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
-    _running: dict[FailureId, asyncio.Task[None]] = field(default_factory=dict)
+    _running: FailureTasks = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Begin without one."""
+        self._running = FailureTasks(group=self.tasks, put_off=_put_off)
 
     def begin(self, diagnosed: Diagnosed, then: Then) -> None:
         """Rehearse what strategies in shadow mode would do, and hand the failure to `then` with what came of it."""
         failure_id = diagnosed.failure.id
         if failure_id not in self._running:  # it was picked again meanwhile
             full = len(self._running) >= MOST_WAITING
-            self._start(failure_id, partial(self._rehearse_and_go_on, diagnosed, then, full=full))
+            self._running.start(failure_id, partial(self._rehearse_and_go_on, diagnosed, then, full=full))
 
     async def look_again(self) -> None:
         """Begin to look whether failures that stand as their shadow heal left them have recovered by themselves."""
@@ -66,23 +70,11 @@ class Rehearsals:
             return
         for look in await shadows_to_look_at(self.pool, LOOKED_AT_ONCE):
             if look.failure.id not in self._running:
-                self._start(look.failure.id, partial(self._look, look))
+                self._running.start(look.failure.id, partial(self._look, look))
 
     def cancel(self) -> None:
         """Cancel them: their failures are due again."""
-        for task in tuple(self._running.values()):
-            task.cancel()
-
-    def _start(self, failure_id: FailureId, rehearsing: Callable[[], Awaitable[None]]) -> None:
-        async def run() -> None:
-            try:
-                await rehearsing()
-            except (TransientError, RefusedByDatabase) as error:
-                log.warning("rehearsal_put_off", failure_id=str(failure_id), error=str(error)[:300])
-            finally:
-                self._running.pop(failure_id, None)
-
-        self._running[failure_id] = self.tasks.create_task(run())
+        self._running.cancel()
 
     async def _rehearse_and_go_on(self, diagnosed: Diagnosed, then: Then, *, full: bool) -> None:
         plan = diagnosed.plan
@@ -120,6 +112,10 @@ class Rehearsals:
         found = await self._rehearse(diagnosed, heal)
         if found.outcome is RehearsalOutcome.RECOVERED:
             await note_recovered(self.pool, look)
+
+
+def _put_off(failure_id: FailureId, error: Exception) -> None:
+    log.warning("rehearsal_put_off", failure_id=str(failure_id), error=str(error)[:300])
 
 
 _NOT_NOW: Final = Rehearsal(
