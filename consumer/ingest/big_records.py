@@ -18,6 +18,7 @@ from typing import Any, Final, TypeAlias, assert_never
 from consumer.ingest.decode import AdmissionRules, source_not_allowed, value_may_hold_secret
 from consumer.ingest.event_batches import Events
 from consumer.ingest.run_key import with_run_key
+from consumer.ingest.splitting import LARGE
 from consumer.model import DeadLetter, Diagnosis, Failure, Record, UnreadableRecord
 from consumer.redact import REDACTED
 from consumer.redact.pointers import DeclaredPlaces
@@ -25,7 +26,7 @@ from consumer.workers.pool import WorkEnd, WorkEnded, WorkerLimits, WorkerPool, 
 from schemas.names import PoisonReason
 
 BIG_BYTES: Final = 32 * 1024
-SUSPECT_BYTES: Final = 16 * 1024
+SUSPECT_BYTES: Final = LARGE
 """The same for a record that may hold a secret: only the search for them takes more than a few milliseconds."""
 BIG_PARTS: Final = 2000
 """Signs between the parts of a record: commas and opening brackets."""

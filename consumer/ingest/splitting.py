@@ -13,7 +13,7 @@ SLOW_AT_ONCE: Final = 8
 JUDGED_AT_ONCE: Final = 1024 * 1024
 """Bytes of large records of a poll that are judged, some 20 ms in which the loop stands; those behind count as slow."""
 LARGE: Final = 16 * 1024
-"""Bytes of a record above which it takes longer to judge it than to look at its length."""
+"""Bytes of a record above which it is searched for secrets to judge it: less is a look at its length and parts."""
 
 
 @dataclass(slots=True)
