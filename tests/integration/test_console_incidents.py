@@ -9,7 +9,7 @@ import pytest
 from tests.integration.test_console_orders import forms_of, pause_of
 from tests.integration.test_spend_api import two_days
 from tests.support.api_world import LEADERS, OTHERS, World, serving
-from tests.support.console_reader import ask, elements_of
+from tests.support.console_reader import ask, assert_leaders_alone_write, elements_of
 from tests.support.markup_payloads import PAYLOADS
 
 
@@ -63,14 +63,7 @@ async def test_roles_by_pages_and_forms_of_incidents(world: World) -> None:
         f"{where}/acts": {"act": "take"},
         f"{where}/heal": {"reason": "x"},
     }
-    for path, data in writes.items():
-        unsigned = await ask(world, "POST", path, None, data=data)
-        assert (unsigned.status_code, unsigned.headers["Location"]) == (303, "/sign-in"), path
-        elsewhere = await ask(world, "POST", path, data=data, headers={"Sec-Fetch-Site": "cross-site"})
-        other_session = await ask(world, "POST", path, data=data | {"csrf": "0" * 64})
-        assert (elsewhere.status_code, other_session.status_code) == (403, 403), path
-        for person in OTHERS:
-            assert (await ask(world, "POST", path, person, data=data)).status_code == 404, (path, person)
+    await assert_leaders_alone_write(world, writes)
     for person in OTHERS:
         theirs, nothing = [await ask(world, "GET", one, person) for one in (where, f"/incidents/{uuid4()}")]
         assert (theirs.status_code, theirs.text) == (nothing.status_code, nothing.text)

@@ -2,28 +2,14 @@
 
 import json
 import socket
-from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
-from tests.support.report_cases import CASES, UNKNOWN_HOST, Case, running_service
-from tests.support.report_kit import Reported, reporting
-
-
-@pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    with running_service() as where:
-        yield where
-
-
-@pytest.fixture
-def reported(tmp_path: Path) -> Iterator[Reported]:
-    with reporting(tmp_path) as kit:
-        yield kit
+from tests.support.report_cases import CASES, UNKNOWN_HOST, Case
+from tests.support.report_kit import Reported
 
 
 @pytest.fixture(autouse=True)

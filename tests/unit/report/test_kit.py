@@ -22,23 +22,11 @@ from shw_report import publishing, report
 from shw_report.calls import body_of, exact_json
 from tests.support.paths import ROOT
 from tests.support.patience import PATIENCE
-from tests.support.report_cases import CASES, running_service
+from tests.support.report_cases import CASES
 from tests.support.report_kit import ORG, SOURCE, Reported, reporting
 
 PYTHONS = ["3.9", "3.13"]
 """The oldest, and the newest of this day."""
-
-
-@pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    with running_service() as where:
-        yield where
-
-
-@pytest.fixture
-def reported(tmp_path: Path) -> Iterator[Reported]:
-    with reporting(tmp_path) as kit:
-        yield kit
 
 
 def fail(text: str = "nothing left") -> None:

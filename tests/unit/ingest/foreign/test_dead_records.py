@@ -2,8 +2,6 @@
 
 import json
 from dataclasses import replace
-from datetime import UTC, datetime
-from typing import Any
 from uuid import UUID
 
 import pytest
@@ -11,10 +9,11 @@ import pytest
 from consumer.catalog import parse_catalog
 from consumer.catalog.topics import DeclaredTopic, ForeignFormat
 from consumer.diagnose import diagnose
-from consumer.ingest.decode import AdmissionRules, decode
-from consumer.ingest.foreign.translate import as_event, as_recorded
+from consumer.ingest.decode import AdmissionRules
+from consumer.ingest.foreign.translate import as_event
 from consumer.model import Failure, Record
 from schemas.names import FailureType, PoisonReason
+from tests.support.foreign_records import part, translated
 from tests.support.pipeline import catalog
 
 ORG = UUID("9b1f3c52-6a55-4d1e-9a43-0a5d4c7b1e10")
@@ -66,18 +65,7 @@ def _record(topic: str, headers: tuple[tuple[str, bytes], ...]) -> Record:
 
 
 def failure_of(original: Record) -> Failure:
-    event = as_event(original, TOPICS, 1_000_000)
-    assert event is not None
-    assert event.fault is None, event.fault
-    decoded = decode(event, RULES, datetime.now(UTC))
-    assert isinstance(decoded, Failure), decoded
-    return as_recorded(decoded, original)
-
-
-def part(failure: Failure, name: str) -> dict[str, Any]:
-    found = failure.context[name]
-    assert isinstance(found, dict)
-    return found
+    return translated(original, TOPICS, RULES)
 
 
 def test_a_dead_letter_of_a_connector() -> None:

@@ -10,11 +10,12 @@ import pytest
 
 from consumer.catalog import parse_catalog
 from consumer.catalog.topics import DeclaredTopic, ForeignFormat
-from consumer.ingest.decode import AdmissionRules, decode
+from consumer.ingest.decode import AdmissionRules
 from consumer.ingest.foreign.roll_ups import roll_ups
-from consumer.ingest.foreign.translate import as_event, as_recorded
+from consumer.ingest.foreign.translate import as_event
 from consumer.model import Failure, Record
 from schemas.names import PoisonReason
+from tests.support.foreign_records import part, translated
 from tests.support.paths import ROOT
 from tests.support.pipeline import catalog
 
@@ -34,19 +35,7 @@ def record(value: bytes | None) -> Record:
 
 
 def failure_of(value: bytes) -> Failure:
-    original = record(value)
-    event = as_event(original, TOPICS, 100_000)
-    assert event is not None
-    assert event.fault is None, event.fault
-    decoded = decode(event, RULES, datetime.now(UTC))
-    assert isinstance(decoded, Failure), decoded
-    return as_recorded(decoded, original)
-
-
-def part(failure: Failure, name: str) -> dict[str, Any]:
-    found = failure.context[name]
-    assert isinstance(found, dict)
-    return found
+    return translated(record(value), TOPICS, RULES)
 
 
 def run_event(kind: str = "FAIL", **changes: Any) -> bytes:  # noqa: ANN401 - JSON is anything
