@@ -293,6 +293,6 @@ def _number(said: Any) -> Decimal | None:  # noqa: ANN401 - JSON is anything
         return None
     try:
         number = Decimal(str(said).strip())
-    except ArithmeticError:
+    except (ArithmeticError, ValueError):
         return None
     return number if number.is_finite() and number >= 0 else None

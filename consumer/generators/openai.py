@@ -63,7 +63,7 @@ class OpenAiImageClient(ApiClient):
         )
         text = text_at(document, ("/data/0/b64_json",))
         if text is None:
-            return await self._by_address(order, policy, document, result, within=within)
+            return await self._by_address(order, policy, document, result, cost, within=within)
         content = await decoded(text)
         if content is None:
             return empty(result, cost, "with base64 that does not decode")
@@ -76,10 +76,17 @@ class OpenAiImageClient(ApiClient):
         )
 
     async def _by_address(
-        self, order: AssetOrder, policy: WorkflowPolicy, document: Json, answer: Answer, *, within: timedelta
+        self,
+        order: AssetOrder,
+        policy: WorkflowPolicy,
+        document: Json,
+        answer: Answer,
+        cost: MicroAud,
+        *,
+        within: timedelta,
     ) -> MakeResult:
         """Fetch the image where the answer names an address, as servers do that only speak like OpenAI's."""
-        cost, url = self.cost(order), text_at(document, ("/data/0/url",))
+        url = text_at(document, ("/data/0/url",))
         if url is None:
             return empty(answer, cost, "without an image")
         fetched = await self.fetch(url, order, policy, within=within)

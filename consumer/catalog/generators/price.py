@@ -11,6 +11,10 @@ from consumer.model import MicroAud
 
 Amount = Annotated[Decimal, Field(ge=0, le=1_000_000)]
 _MICRO: Final = 1_000_000
+_MOST_DIGITS: Final = 18
+"""Of a count that is believed; one of a million digits takes minutes to be written down."""
+_BELIEVED: Final = 100
+"""Times `most_aud`: an answer that tells of more counts in another unit, or does not tell the truth."""
 
 
 class Price(Declared):
@@ -48,24 +52,37 @@ class Price(Declared):
         input_tokens: int | None = None,
         output_tokens: int | None = None,
     ) -> MicroAud:
-        """Return what one call did cost: by what its answer tells, else by the list, at most rounded up."""
+        """Return what one call did cost: by what its answer tells, else by the list, at most rounded up.
+
+        What its answer tells beyond all belief counts as the most of one call: it would be a debt that nobody owes.
+        """
+        most = self.most(characters) or MicroAud(0)
         told = self._told(units, input_tokens, output_tokens)
         if told is not None:
-            return _rounded(told + (self.call_aud or 0))
+            amount = told + (self.call_aud or 0)
+            return _rounded(amount) if amount * _MICRO <= most * _BELIEVED else most
         listed = self._listed(characters)
-        return (self.most(characters) or MicroAud(0)) if listed is None else listed
+        return most if listed is None else listed
 
     def _told(self, units: Decimal | None, input_tokens: int | None, output_tokens: int | None) -> Decimal | None:
         if self.unit_aud is not None and units is not None:
-            return self.unit_aud * units
-        if self.output_token_aud is not None and output_tokens is not None:
-            return self.output_token_aud * output_tokens + (self.input_token_aud or 0) * (input_tokens or 0)
-        return None
+            return self.unit_aud * _bounded(units)
+        if self.output_token_aud is None or output_tokens is None:
+            return None
+        if self.input_token_aud and input_tokens is None:
+            return None  # half of what is charged
+        into = (self.input_token_aud or 0) * _bounded(input_tokens or 0)
+        return self.output_token_aud * _bounded(output_tokens) + into
 
     def _listed(self, characters: int) -> MicroAud | None:
         if self.call_aud is None and self.character_aud is None:
             return None
         return _rounded((self.call_aud or 0) + (self.character_aud or 0) * characters)
+
+
+def _bounded(count: Decimal | int) -> Decimal:
+    """Return a count that can be calculated with, whatever its size."""
+    return min(Decimal(count), Decimal(10) ** _MOST_DIGITS)
 
 
 def _rounded(amount: Decimal | int) -> MicroAud:
