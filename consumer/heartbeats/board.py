@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
+from itertools import islice
 from typing import Final
 
 from consumer.heartbeats.deadline import Allowance, Gaps, heard_at
@@ -35,6 +36,8 @@ class RunBoard:
         self._unread: set[StepName] = set()
         """Steps of which it is not known yet what the fleet has learnt."""
         self._changed: dict[RunName, LiveRun] = {}
+        self._keeping: dict[RunName, Beat] = {}
+        """The beats of the batch that is being kept: one that comes meanwhile is for the next."""
         self._over: dict[RunName, LiveRun] = {}
 
     def assign(self, runs: Iterable[LiveRun]) -> None:
@@ -119,32 +122,49 @@ class RunBoard:
         for step, kept in gaps.items():
             here = self._gaps.setdefault(step, Gaps())
             here.replace((*kept, *here.new))
-            for run in self.runs.values() if step in self._unread else ():
-                if _step_of(run.beat) == step and run.allowed is None:
+        if first_known := self._unread & gaps.keys():
+            for run in self.runs.values():
+                if run.allowed is None and _step_of(run.beat) in first_known:
                     self._changed[run.beat.name] = run  # loaded before its step's deadline was known
         self._unread.difference_update(gaps, asked)
 
-    def changes(self, allowance: AllowanceOf, watermarks: Watermarks) -> BeatBatch:
-        """Return what is to be kept, with each run's deadline as it is now; in one order, whoever keeps it."""
+    def changes(self, allowance: AllowanceOf, watermarks: Watermarks, most: int) -> BeatBatch:
+        """Return what is to be kept next, of at most so many runs, with each one's deadline as it is now.
+
+        How far the partitions are read comes with the last of them alone: a mark says of all that lay before it that it
+        is kept. Each batch is in one order, whoever keeps it.
+        """
+        changed = sorted(islice(self._changed, most))
+        over = sorted(islice(self._over, most - len(changed)))
+        is_last = len(changed) == len(self._changed) and len(over) == len(self._over)
+        new = (step for step, gaps in self._gaps.items() if gaps.new) if is_last else ()
+        steps = list(islice(new, most - len(changed) - len(over) + 1))
+        is_last = is_last and len(changed) + len(over) + len(steps) <= most
+        self._allow(map(self._changed.__getitem__, changed), allowance)
+        self._keeping = {name: self._changed[name].beat for name in changed}
+        return BeatBatch(
+            runs=[self._changed[name] for name in changed],
+            over=[self._over[name] for name in over],
+            gaps=[(step, tuple(self._gaps[step].new)) for step in sorted(steps)],
+            read=sorted(watermarks.all(), key=lambda one: one.partition) if is_last else (),
+            is_last=is_last,
+        )
+
+    def _allow(self, runs: Iterable[LiveRun], allowance: AllowanceOf) -> None:
         found: dict[StepName, Allowance | None] = {}
-        for run in self._changed.values():
+        for run in runs:
             step = _step_of(run.beat)
             if step not in found:
                 gaps = self._gaps.get(step)
                 found[step] = allowance(step, () if gaps is None else tuple(gaps.last))
             now = found[step]
             run.allowed, run.learnt = (None, False) if now is None else (now.seconds, now.learnt)
-        return BeatBatch(
-            runs=[self._changed[name] for name in sorted(self._changed)],
-            over=[self._over[name] for name in sorted(self._over)],
-            gaps=[(step, tuple(self._gaps[step].new)) for step in sorted(self._gaps) if self._gaps[step].new],
-            read=sorted(watermarks.all(), key=lambda one: one.partition),
-        )
 
     def kept(self, batch: BeatBatch, learnt: Mapping[StepName, Sequence[float]]) -> None:
         """Take note that a batch is durable, and of what the fleet has learnt by it."""
         for run in batch.runs:
-            self._changed.pop(run.beat.name, None)
+            if self._keeping.get(run.beat.name) is run.beat:
+                self._changed.pop(run.beat.name, None)
         for run in batch.over:
             self._over.pop(run.beat.name, None)
         for step, _ in batch.gaps:

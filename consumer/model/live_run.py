@@ -86,10 +86,12 @@ class PartitionRead:
 
 @value(frozen=True, slots=True, kw_only=True)
 class BeatBatch:
-    """What one interval's beats have changed, to be kept in one transaction."""
+    """A part of what an interval's beats have changed, to be kept in one transaction."""
 
     runs: Sequence[LiveRun]
     over: Sequence[LiveRun]
     gaps: Sequence[tuple[StepName, Sequence[float]]]
     """New healthy gaps of steps, in seconds, the newest last."""
     read: Sequence[PartitionRead]
+    is_last: bool
+    """Whether nothing else is to be kept: how far was read comes with it alone."""

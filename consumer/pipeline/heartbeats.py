@@ -1,7 +1,7 @@
 """Heartbeats from Kafka into the board of live runs, and from the board into the database, once an interval.
 
-Records are taken as they come, and cost memory by the run, not by the beat; what they have changed is kept in one
-transaction, and only then their offsets may be committed. While the database is away, reading goes on, and nothing is
+Records are taken as they come, and cost memory by the run, not by the beat; what they have changed is kept in a few
+transactions, and only then their offsets may be committed. While the database is away, reading goes on, and nothing is
 committed: after a crash the same records are read again. A bad record is counted, named in the log at most once in a
 while, and dropped: no dead letter, since a heartbeat is worth nothing once it is late, and a producer that sends bad
 ones sends thousands.
@@ -24,7 +24,7 @@ from consumer.heartbeats.decode import BadBeat, read_beat
 from consumer.heartbeats.watermark import Watermarks
 from consumer.metrics import HeartbeatOutcome, Metrics
 from consumer.model import Record
-from consumer.model.live_run import StepName
+from consumer.model.live_run import BeatBatch, StepName
 from consumer.ownership.clock import Clock
 from consumer.settings.heartbeats import HeartbeatSettings
 from consumer.store import live_runs as store
@@ -33,6 +33,9 @@ from schemas.names import PoisonReason
 
 log = structlog.get_logger(__name__)
 
+KEPT_AT_ONCE: Final = 250
+"""Live runs of one transaction, some milliseconds of this process and of the database: all that an interval has
+changed, in one piece, would hold the loop for a tenth of a second, and intake with it."""
 NAMED_EVERY: Final = timedelta(seconds=30)
 """The log names one bad record of each kind in so long."""
 _UNDECLARED: Final = HeartbeatRules()
@@ -110,15 +113,21 @@ class Heartbeats:
         board = self.board
         if unread := board.unread_steps():
             board.learnt(await store.learnt_gaps(self.pool, unread), unread)
-        batch = board.changes(self._allowance, self.marks)
+        while True:
+            batch = board.changes(self._allowance, self.marks, KEPT_AT_ONCE)
+            await self._keep_batch(batch)
+            if batch.is_last:
+                return
+
+    async def _keep_batch(self, batch: BeatBatch) -> None:
         try:
             learnt = await store.keep_beats(self.pool, batch)
         except RefusedByDatabase as error:  # a gap in the checks above: it must not stop the beats behind it
             log.error("heartbeats_unstorable", runs=len(batch.runs), error=str(error)[:300])  # noqa: TRY400
             for run in batch.runs:
-                board.drop(run)
+                self.board.drop(run)
             learnt = {}
-        board.kept(batch, learnt)
+        self.board.kept(batch, learnt)
 
     def _allowance(self, step: StepName, gaps: Sequence[float]) -> Allowance | None:
         policy = self.catalogs.current.policy(step.workflow_name)

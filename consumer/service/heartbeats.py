@@ -5,6 +5,7 @@ behind it look dead.
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -38,8 +39,8 @@ log = structlog.get_logger(__name__)
 
 AGAIN_AFTER: Final = timedelta(seconds=15)
 """Pause before the member is made anew after what only an operator can mend: an ACL, an offset that is gone."""
-AT_ONCE: Final = 200
-"""Records of one poll: so many are read without letting anything else of the process run."""
+AT_ONCE: Final = 64
+"""Records of one poll: so many are read without letting anything else of the process run, some milliseconds."""
 POLL_WAIT: Final = timedelta(milliseconds=200)
 ASK_WITHIN: Final = timedelta(seconds=5)
 COMMIT_WITHIN: Final = timedelta(seconds=5)
@@ -158,7 +159,10 @@ class _Member:
             log.warning("heartbeats_poll_failed", error=str(error)[:300])
             await asyncio.sleep(1)
             found = NOTHING
+        begin = time.thread_time()
         self._take(found)
+        # However many beats wait, half of the loop is left to whatever else the process does.
+        await asyncio.sleep(time.thread_time() - begin)
 
     def _take(self, found: Polled) -> None:
         for partition, records in found.records.items():

@@ -80,12 +80,15 @@ class TopicReaders:
 
     async def _read(self, topic: str, stop: asyncio.Event) -> None:
         kafka = self.settings.kafka
-        if topic in (kafka.failures_topic, kafka.results_topic, kafka.dlq_topic, kafka.commands_topic):
+        group_id = f"{kafka.group_id}.{topic}"
+        if topic in kafka.own_topics:
             raise ConfigError(f"{topic} is this service's own topic: take it out of the catalog's `topics`")
+        if group_id in (self.settings.heartbeats.group_id, self.settings.commands.group_id):
+            raise ConfigError(f"{topic} would be read in the group {group_id}, which is of another reader: rename that")
         if topic not in await existing_topics(kafka):
             raise ConfigError(f"Kafka at {kafka.bootstrap} has no topic {topic}: create it, or let this client see it")
         source: KafkaSource[Batch] = KafkaSource(
-            kafka=kafka.reading(topic, f"{kafka.group_id}.{topic}"),
+            kafka=kafka.reading(topic, group_id),
             intake=self.settings.intake,
             drain=self.settings.drain,
             stage=_ForeignRecords(self.pipeline),

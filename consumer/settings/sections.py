@@ -79,6 +79,13 @@ class KafkaSettings(Section):
     """Size of a whole message: key, headers, value. A larger one is truncated before it is published. Below the
     broker's own limit of 1,048,588."""
 
+    @property
+    def own_topics(self) -> frozenset[str]:
+        """The topics of this service: none of them is anybody else's to write records of another format to."""
+        return frozenset(
+            (self.failures_topic, self.results_topic, self.dlq_topic, self.commands_topic, self.heartbeats_topic)
+        )
+
     def reading(self, topic: str, group_id: str) -> "KafkaSettings":
         """Return the same connection for a member that reads another topic, in a group of its own."""
         return self.model_copy(update={"failures_topic": topic, "group_id": group_id})

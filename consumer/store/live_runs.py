@@ -143,7 +143,7 @@ async def load_runs(pool: Pool, partitions: Iterable[int], most: int) -> tuple[l
 
 
 async def keep_beats(pool: Pool, batch: BeatBatch) -> dict[StepName, list[float]]:
-    """Keep what an interval's beats have changed, in one transaction; returns the gaps of steps that have new ones."""
+    """Keep a part of what an interval's beats have changed, in one transaction; returns the gaps of its steps."""
     runs, over, read = _columns(batch.runs), _names(batch.over), batch.read
     async with transaction(pool) as connection:
         if batch.runs:

@@ -181,3 +181,19 @@ async def test_a_topic_that_is_not_there_keeps_nothing_else_from_being_read(topi
         await topics.send("lineage", sample("fail_task"))
         await running.settled(1)
         assert running.metric("shw_topics_stopped") == 1
+
+
+@pytest.mark.parametrize("own", ["failures_topic", "results_topic", "dlq_topic", "commands_topic", "heartbeats_topic"])
+async def test_its_own_topics_are_not_read_as_those_of_others(topics: Topics, catalog_file: Path, own: str) -> None:
+    place = topics.place
+    name = getattr(place.settings.kafka, own)
+    await asyncio.to_thread(catalog_file.write_text, topics.catalog.replace(topics.names["connect"], name))
+    async with place.consumer(scripted(heals)) as running:
+        await running.counted("shw_topics_stopped", 1)
+
+
+async def test_a_topic_that_would_be_read_in_the_group_of_the_heartbeats_is_not(topics: Topics) -> None:
+    kafka = topics.place.settings.kafka
+    place = topics.place.changed(heartbeats={"group_id": f"{kafka.group_id}.{topics.names['connect']}"})
+    async with place.consumer(scripted(heals)) as running:
+        await running.counted("shw_topics_stopped", 1)

@@ -16,7 +16,7 @@ from consumer.model import Message, OwnerId
 from consumer.model.live_run import LiveRun
 from consumer.ownership.clock import Clock
 from consumer.pipeline import stalls
-from consumer.pipeline.heartbeats import Heartbeats
+from consumer.pipeline.heartbeats import KEPT_AT_ONCE, Heartbeats
 from consumer.pipeline.stalls import StallRounds
 from consumer.results.events import Outlet
 from consumer.runners.contract import LookFailed, Phase, RunState
@@ -219,3 +219,12 @@ async def test_live_runs_are_listed_by_their_deadline(pool: Pool) -> None:
     await place.look(2)
     (told,) = await store.list_runs(pool, org_id=None, stalled=True, limit=10)
     assert told.told is not None
+
+
+async def test_many_runs_are_kept_in_transactions_of_a_few_each_so_that_none_holds_the_loop(pool: Pool) -> None:
+    place = member(pool, ScriptedRunner(looks=[RUNNING]), Published())
+    for number in range(3 * KEPT_AT_ONCE):
+        place.beats.board.absorb(beat(f"run-{number}", offset=number), received=1000.0, not_before=0.0)
+    await place.beats.keep()
+    kept = await pool.fetch("SELECT count(*) AS many FROM heal_live_run GROUP BY xmin::text")
+    assert [row["many"] for row in kept] == [KEPT_AT_ONCE] * 3

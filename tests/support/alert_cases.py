@@ -196,6 +196,7 @@ CASES: Final = (
     AlertCase("ShwCommandsStopped", {"shw_commands_stopped": 1}, labels=JOB),
     AlertCase("ShwCommandsLate", {"shw_commands_lag_seconds": 400}),
     AlertCase("ShwHeartbeatsStopped", {"shw_heartbeats_stopped": 1}, labels=JOB),
+    AlertCase("ShwTopicsStopped", {"shw_topics_stopped": 1}, labels=JOB),
     AlertCase("ShwCommandsForged", once={'shw_command_letters_total{reason="not_authentic"}': 1}, window=60),
     AlertCase(
         "ShwCommandsRefused",

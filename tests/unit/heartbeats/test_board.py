@@ -7,7 +7,7 @@ from consumer.heartbeats.board import Absorbed, RunBoard
 from consumer.heartbeats.deadline import Allowance
 from consumer.heartbeats.watermark import Watermarks
 from consumer.model import FailureId
-from consumer.model.live_run import Beat, LiveRun, StepName
+from consumer.model.live_run import Beat, BeatBatch, LiveRun, StepName
 from schemas.names import RunStatus
 from tests.support.heartbeats import ORG, beat
 
@@ -32,7 +32,7 @@ def take(board: RunBoard, one: Beat, at: float) -> Absorbed:
 
 
 def kept(board: RunBoard, watermarks: Watermarks | None = None) -> list[LiveRun]:
-    batch = board.changes(thirty_seconds, watermarks or Watermarks())
+    batch = board.changes(thirty_seconds, watermarks or Watermarks(), 100)
     board.kept(batch, {})
     return list(batch.runs)
 
@@ -60,10 +60,49 @@ def test_a_run_that_is_over_leaves_the_board_and_its_row_goes() -> None:
     take(board, beat(offset=1), 100.0)
     kept(board)
     take(board, beat(offset=2, status=RunStatus.COMPLETED), 101.0)
-    batch = board.changes(thirty_seconds, Watermarks())
+    batch = board.changes(thirty_seconds, Watermarks(), 100)
     assert not board.runs
     assert [run.beat.name for run in batch.over] == [beat().name]
     assert not batch.runs
+
+
+def test_what_is_kept_in_parts_says_how_far_it_was_read_with_the_last_of_them_alone() -> None:
+    board, reading = RunBoard(10), marks(p0=130.0)
+    for number in range(5):
+        take(board, beat(f"run-{number}", number), 100.0)
+    take(board, beat("over", 9, status=RunStatus.COMPLETED), 100.0)
+    parts: list[BeatBatch] = []
+    while not parts or not parts[-1].is_last:
+        parts.append(board.changes(thirty_seconds, reading, 2))
+        board.kept(parts[-1], {})
+    assert [len(part.runs) for part in parts] == [2, 2, 1]
+    assert [len(part.over) for part in parts] == [0, 0, 1]
+    assert [bool(part.read) for part in parts] == [False, False, True]
+    assert {run.beat.name.run_id for part in parts for run in part.runs} == {f"run-{number}" for number in range(5)}
+
+
+def test_what_many_steps_have_learnt_is_kept_in_parts() -> None:
+    board = RunBoard(10)
+    for offset in (0, 1):
+        for number in range(5):
+            one = beat(f"run-{number}", 10 * offset + number, step=f"step-{number}", stamped=offset * 10.0)
+            take(board, one, 100.0 + offset)
+    parts: list[BeatBatch] = []
+    while not parts or not parts[-1].is_last:
+        parts.append(board.changes(thirty_seconds, Watermarks(), 3))
+        board.kept(parts[-1], {})
+    assert sum(len(part.gaps) for part in parts) == 5
+    assert all(len(part.runs) + len(part.over) + len(part.gaps) <= 3 + 1 for part in parts)
+
+
+def test_a_beat_that_comes_while_the_one_before_is_being_kept_is_kept_next() -> None:
+    board = RunBoard(10)
+    take(board, beat(offset=1), 100.0)
+    batch = board.changes(thirty_seconds, Watermarks(), 100)
+    take(board, beat(offset=2), 101.0)
+    board.kept(batch, {})
+    assert [run.beat.offset for run in kept(board)] == [2]
+    assert kept(board) == []
 
 
 def test_beyond_its_room_it_takes_no_new_runs_and_goes_on_with_those_it_has() -> None:
@@ -103,12 +142,14 @@ def test_healthy_gaps_are_learnt_and_those_of_a_stall_are_not() -> None:
     take(board, beat(offset=9, stamped=500.0), 600.0)  # 470 s, where 30 are allowed
     board.runs[beat().name].told = FailureId(UUID(int=7))
     take(board, beat(offset=10, stamped=505.0), 605.0)
-    batch = board.changes(thirty_seconds, Watermarks())
+    batch = board.changes(thirty_seconds, Watermarks(), 100)
     assert batch.gaps == []
     fresh = RunBoard(10)
     for offset in range(4):
         take(fresh, beat(offset=offset, stamped=offset * 10.0), 100.0 + offset * 10)
-    assert fresh.changes(thirty_seconds, Watermarks()).gaps == [(StepName(ORG, "orders", "fetch"), (10.0, 10.0, 10.0))]
+    assert fresh.changes(thirty_seconds, Watermarks(), 100).gaps == [
+        (StepName(ORG, "orders", "fetch"), (10.0, 10.0, 10.0))
+    ]
 
 
 def test_a_run_that_is_not_executing_is_expected_to_say_nothing() -> None:
