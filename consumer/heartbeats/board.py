@@ -10,6 +10,8 @@ from consumer.heartbeats.watermark import Watermarks
 from consumer.model.live_run import Beat, BeatBatch, LiveRun, RunName, StepName
 from schemas.names import RunStatus
 
+REMEMBERED_ENDS: Final = 20_000
+"""Runs whose end is in memory: a beat that was sent before it, and comes after it, begins no run."""
 REMEMBERED_STEPS: Final = 20_000
 """Steps whose gaps are in memory; those of others are read again when one of their runs beats."""
 
@@ -39,6 +41,7 @@ class RunBoard:
         self._keeping: dict[RunName, Beat] = {}
         """The beats of the batch that is being kept: one that comes meanwhile is for the next."""
         self._over: dict[RunName, LiveRun] = {}
+        self._ends: dict[RunName, Beat] = {}
 
     def assign(self, runs: Iterable[LiveRun]) -> None:
         """Begin anew with the runs that are kept of this member's partitions."""
@@ -65,6 +68,7 @@ class RunBoard:
         run.beat = beat
         self._know(_step_of(beat))
         run.beats_again = run.told is not None
+        self._note_end(beat)
         if beat.is_last and not (run.told is not None and beat.status is RunStatus.COMPLETED):
             self.forget(run)
         else:
@@ -72,7 +76,10 @@ class RunBoard:
         return Absorbed.TAKEN
 
     def _begin(self, beat: Beat, received: float) -> Absorbed:
+        if (end := self._ends.get(beat.name)) is not None and _is_before(beat, end):
+            return Absorbed.OLD
         run = LiveRun(beat=beat, heard=round(received, 3))
+        self._note_end(beat)
         if beat.is_last:
             self._over[beat.name] = run  # another member may have kept it
             return Absorbed.TAKEN
@@ -82,6 +89,13 @@ class RunBoard:
         self.runs[beat.name] = self._changed[beat.name] = run
         self._know(_step_of(beat))
         return Absorbed.TAKEN
+
+    def _note_end(self, beat: Beat) -> None:
+        if beat.is_last:
+            self._ends.pop(beat.name, None)
+            self._ends[beat.name] = beat
+            if len(self._ends) > REMEMBERED_ENDS:
+                del self._ends[next(iter(self._ends))]
 
     def _learn(self, run: LiveRun, beat: Beat) -> None:
         before, gap = run.beat, beat.stamped - run.beat.stamped
@@ -107,6 +121,17 @@ class RunBoard:
         """Have a run kept with the next batch."""
         if self.runs.get(run.beat.name) is run:
             self._changed[run.beat.name] = run
+
+    def reconsider(self, allowance: AllowanceOf) -> None:
+        """Have those runs kept with the next batch whose deadline is another one by now, as by another catalog."""
+        found: dict[StepName, Allowance | None] = {}
+        for run in self.runs.values():
+            step = _step_of(run.beat)
+            if step not in found:
+                found[step] = self._allowance_at(step, allowance)
+            now = found[step]
+            if run.allowed != (None if now is None else now.seconds):
+                self._changed[run.beat.name] = run
 
     def drop_silent(self, before: float) -> None:
         """Let go of runs whose silence was too long, or for want of a deadline began, before a time."""
@@ -155,10 +180,13 @@ class RunBoard:
         for run in runs:
             step = _step_of(run.beat)
             if step not in found:
-                gaps = self._gaps.get(step)
-                found[step] = allowance(step, () if gaps is None else tuple(gaps.last))
+                found[step] = self._allowance_at(step, allowance)
             now = found[step]
             run.allowed, run.learnt = (None, False) if now is None else (now.seconds, now.learnt)
+
+    def _allowance_at(self, step: StepName, allowance: AllowanceOf) -> Allowance | None:
+        gaps = self._gaps.get(step)
+        return allowance(step, () if gaps is None else tuple(gaps.last))
 
     def kept(self, batch: BeatBatch, learnt: Mapping[StepName, Sequence[float]]) -> None:
         """Take note that a batch is durable, and of what the fleet has learnt by it."""
@@ -201,3 +229,10 @@ def _is_old(beat: Beat, before: Beat) -> bool:
         return beat.epoch < before.epoch
     is_read = beat.partition == before.partition and beat.offset <= before.offset
     return is_read and beat.stamped <= before.stamped  # of a topic made anew the offsets begin again
+
+
+def _is_before(beat: Beat, end: Beat) -> bool:
+    """Return whether a beat was sent before its run's end, by its producer's own clock and count of starts."""
+    if beat.epoch is not None and end.epoch is not None and beat.epoch != end.epoch:
+        return beat.epoch < end.epoch
+    return beat.beat_at <= end.beat_at and not beat.is_last

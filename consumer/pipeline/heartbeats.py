@@ -16,7 +16,7 @@ from typing import Final
 
 import structlog
 
-from consumer.catalog import Catalogs, HeartbeatRules
+from consumer.catalog import Catalog, Catalogs, HeartbeatRules
 from consumer.errors import RefusedByDatabase
 from consumer.heartbeats.board import Absorbed, RunBoard
 from consumer.heartbeats.deadline import Allowance, allowance_of
@@ -54,6 +54,8 @@ class Heartbeats:
     marks: Watermarks = field(default_factory=Watermarks)
     named: Callable[[], float] = time.monotonic
     _named: dict[PoisonReason, float] = field(default_factory=dict)
+    _allowed_by: Catalog | None = None
+    """The catalog by which all runs in memory have their deadline; None: those of runs that were loaded are of any."""
     _keeping: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def __post_init__(self) -> None:
@@ -69,6 +71,7 @@ class Heartbeats:
         numbers = frozenset(partitions)
         runs, read = await store.load_runs(self.pool, numbers, self.settings.runs)
         self.board.assign(runs)
+        self._allowed_by = None
         self.marks.assign(numbers, read)
 
     def clear(self) -> None:
@@ -113,6 +116,9 @@ class Heartbeats:
         board = self.board
         if unread := board.unread_steps():
             board.learnt(await store.learnt_gaps(self.pool, unread), unread)
+        if (catalog := self.catalogs.current) is not self._allowed_by:
+            board.reconsider(self._allowance)
+            self._allowed_by = catalog
         while True:
             batch = board.changes(self._allowance, self.marks, KEPT_AT_ONCE)
             await self._keep_batch(batch)

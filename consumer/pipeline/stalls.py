@@ -6,6 +6,7 @@ outbox in the transaction that marks the row: a crash makes no second failure, a
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -70,11 +71,14 @@ class StallRounds:
     heartbeats_topic: str
     metrics: Metrics
     _suspects: dict[RunName, _Suspect] = field(default_factory=dict)
+    _misses: Counter[str] = field(default_factory=Counter)
+    """How often in a row each runner has not answered in this round: one that is away must not keep others waiting."""
 
     async def once(self) -> None:
         """Look at what is silent now, tell what stalls, and resolve what beats again; raises TransientError."""
         due = list(islice(self._due(), LOOKS_A_ROUND))
         limit = asyncio.Semaphore(LOOKS_AT_ONCE)
+        self._misses.clear()
         found = await asyncio.gather(*(self._look(run, limit) for run in due))
         told = [message for stall in found if stall is not None and (message := await self._tell(stall)) is not None]
         self.publisher.offer(told)
@@ -107,6 +111,8 @@ class StallRounds:
         runner = None if policy is None else self.runners.of(policy)
         suspect, heard = self._suspects[run.beat.name], run.heard
         async with limit:
+            if runner is not None and self._misses[runner.dependency()] >= LOOKS_AT_ONCE:
+                return None  # looked at in the next round, before those that were asked for in vain
             look = await self._ask(run, runner, policy)
         if run.heard != heard or self.heartbeats.board.runs.get(run.beat.name) is not run:
             return None  # it has beaten meanwhile, or is another member's
@@ -152,8 +158,10 @@ class StallRounds:
             seen = LookFailed(reason="the look broke")
         if isinstance(seen, LookFailed):
             self.metrics.silences[SilenceOutcome.LOOK_FAILED].inc()
+            self._misses[runner.dependency()] += 1
             log.warning("silent_run_not_seen", runner=policy.runner, run_id=beat.name.run_id, error=seen.reason[:300])
             return None
+        self._misses[runner.dependency()] = 0
         return look_of(seen, at)
 
     async def _tell(self, stall: Stall) -> Message | None:

@@ -17,7 +17,7 @@ from consumer.model.live_run import LiveRun
 from consumer.ownership.clock import Clock
 from consumer.pipeline import stalls
 from consumer.pipeline.heartbeats import KEPT_AT_ONCE, Heartbeats
-from consumer.pipeline.stalls import StallRounds
+from consumer.pipeline.stalls import LOOKS_AT_ONCE, StallRounds
 from consumer.results.events import Outlet
 from consumer.runners.contract import LookFailed, Phase, RunState
 from consumer.settings import HeartbeatSettings, PostgresSettings
@@ -228,3 +228,24 @@ async def test_many_runs_are_kept_in_transactions_of_a_few_each_so_that_none_hol
     await place.beats.keep()
     kept = await pool.fetch("SELECT count(*) AS many FROM heal_live_run GROUP BY xmin::text")
     assert [row["many"] for row in kept] == [KEPT_AT_ONCE] * 3
+
+
+async def test_a_runner_that_is_away_keeps_a_round_from_no_more_runs_than_are_looked_at_at_once(pool: Pool) -> None:
+    place = member(pool, runner := ScriptedRunner(looks=[AWAY]), Published())
+    await place.silent(*(f"run-{number}" for number in range(20)))
+    await place.rounds.once()
+    assert len(runner.looked_at) == LOOKS_AT_ONCE
+    await place.rounds.once()
+    assert len({one.run_id for one in runner.looked_at}) == 2 * LOOKS_AT_ONCE
+
+
+async def test_a_longer_deadline_holds_for_runs_that_are_silent_and_loaded(pool: Pool) -> None:
+    place = member(pool, ScriptedRunner(looks=[RUNNING]), Published())
+    await place.silent("run-1")
+    place.beats.catalogs.change(parse_catalog(catalog(heartbeats="{steps: {fetch: PT300S}}")))
+    await place.beats.load([0])
+    place.read(0)
+    await place.beats.keep()
+    await place.look(3)
+    assert place.published.messages == []
+    assert await pool.fetchval("SELECT allowed_seconds FROM heal_live_run") == 300.0

@@ -12,7 +12,7 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, ExitStack, asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
@@ -41,13 +41,15 @@ from consumer.kafka.writer import Writer
 from consumer.media.worker_pool import media_worker_pool
 from consumer.media_store.configured import CurrentMediaStores
 from consumer.metrics import Metrics
-from consumer.model import ActionName, Diagnosis, Failure, Intent, MicroAud, Outcome, Partition
+from consumer.model import ActionName, Diagnosis, Failure, Intent, MicroAud, Outcome, Partition, Record
 from consumer.model.call import CallResult, OutboundRequest
 from consumer.model.definition_watch import DefinitionWatch
 from consumer.outbound.calls import OutboundCalls, open_calls
 from consumer.pipeline import intake, resume, settle, suspend
 from consumer.pipeline.definitions import DefinitionRecords, RollsBack
+from consumer.pipeline.heartbeats import Heartbeats
 from consumer.pipeline.publish import Publisher
+from consumer.pipeline.stalls import StallRounds
 from consumer.plan.rung import Rung, TakesActions
 from consumer.redact import redact_json
 from consumer.repair.worker_pool import repair_worker_pool
@@ -57,7 +59,7 @@ from consumer.service.app import run
 from consumer.service.catalog_file import read_catalog
 from consumer.service.strategies import stored_definitions
 from consumer.settings import Settings, read_settings
-from consumer.store import definition_watches, definitions, due, leases
+from consumer.store import definition_watches, definitions, due, leases, live_runs
 from consumer.store import intake as stored_intake
 from consumer.store import settle as stored_settle
 from consumer.store.agent_budget import StoredTokenBudgets
@@ -111,6 +113,13 @@ AFTER_OF_DEFINITIONS: Final[Mapping[str, tuple[object, str]]] = {
 
 `in put` is before the COMMIT of what the registry is given.
 """
+AFTER_OF_HEARTBEATS: Final[Mapping[str, tuple[object, str]]] = {
+    "beats kept": (live_runs, "keep_beats"),
+    "silence looked at": (StallRounds, "_look"),
+    "in telling": (live_runs, "put"),
+    "stall told": (live_runs, "tell_stall"),
+}
+"""Of runs that fall silent. `beats polled` is before anything of a poll is kept; the offsets are `committing` too."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -358,12 +367,25 @@ async def acting_strategies(settings: Settings, act: Act) -> AsyncIterator[Strat
         yield strategies
 
 
-def then(done: Callable[P, Awaitable[R]], act: Act, boundary: str) -> Callable[P, Awaitable[R]]:
-    """Cross a boundary once something is done; what found nothing to do crosses none."""
+def absorbing(act: Act) -> Callable[[Heartbeats, Sequence[Record]], None]:
+    """Cross a boundary once the beats of a poll are in memory."""
+    absorb = Heartbeats.absorb
+
+    def and_then(heartbeats: Heartbeats, records: Sequence[Record]) -> None:
+        absorb(heartbeats, records)
+        act.cross("beats polled")
+
+    return and_then
+
+
+def then(
+    done: Callable[P, Awaitable[R]], act: Act, boundary: str, *, always: bool = False
+) -> Callable[P, Awaitable[R]]:
+    """Cross a boundary once something is done; what found nothing to do crosses none, unless `always`."""
 
     async def and_then(*args: P.args, **kwargs: P.kwargs) -> R:
         result = await done(*args, **kwargs)
-        if boundary.startswith("in ") or _did(result):
+        if always or boundary.startswith("in ") or _did(result):
             act.cross(boundary)
         return result
 
@@ -437,6 +459,9 @@ def watched(act: Act) -> ExitStack:
     stack = ExitStack()
     for boundary, (home, name) in ({**AFTER, **AFTER_OF_JOBS, **AFTER_OF_DEFINITIONS}).items():
         stack.enter_context(patch.object(home, name, then(getattr(home, name), act, boundary)))
+    for boundary, (home, name) in AFTER_OF_HEARTBEATS.items():
+        stack.enter_context(patch.object(home, name, then(getattr(home, name), act, boundary, always=True)))
+    stack.enter_context(patch.object(Heartbeats, "absorb", absorbing(act)))
     stack.enter_context(patch.object(Reader, "commit", committing(act)))
     stack.enter_context(patch.object(OutboundCalls, "send", answering(act)))
     stack.enter_context(patch.object(definitions, "transaction", committing_put(act)))

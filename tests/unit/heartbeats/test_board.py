@@ -105,6 +105,33 @@ def test_a_beat_that_comes_while_the_one_before_is_being_kept_is_kept_next() -> 
     assert kept(board) == []
 
 
+def test_a_beat_that_was_sent_before_its_runs_end_and_comes_after_it_begins_no_run() -> None:
+    board = RunBoard(10)
+    take(board, beat(offset=1, beat_at=1.0), 100.0)
+    take(board, beat(offset=2, beat_at=3.0, status=RunStatus.COMPLETED), 101.0)
+    assert take(board, beat(offset=3, beat_at=2.0), 102.0) is Absorbed.OLD
+    assert not board.runs
+    assert take(board, beat(offset=4, beat_at=4.0), 103.0) is Absorbed.TAKEN  # it has begun again
+
+
+def test_a_later_start_lives_whatever_its_clock_says() -> None:
+    board = RunBoard(10)
+    take(board, beat(offset=1, beat_at=9.0, epoch=1, status=RunStatus.FAILED), 101.0)
+    assert take(board, beat(offset=2, beat_at=2.0, epoch=1), 102.0) is Absorbed.OLD
+    assert take(board, beat(offset=3, beat_at=2.0, epoch=2), 102.0) is Absorbed.TAKEN
+
+
+def test_a_deadline_that_was_changed_counts_for_runs_that_are_silent_already() -> None:
+    board = RunBoard(10)
+    take(board, beat(offset=1), 100.0)
+    kept(board)
+    board.reconsider(thirty_seconds)
+    assert kept(board) == []
+    board.reconsider(lambda _step, _gaps: Allowance(seconds=90.0, learnt=False))
+    batch = board.changes(lambda _step, _gaps: Allowance(seconds=90.0, learnt=False), Watermarks(), 100)
+    assert [run.allowed for run in batch.runs] == [90.0]
+
+
 def test_beyond_its_room_it_takes_no_new_runs_and_goes_on_with_those_it_has() -> None:
     board = RunBoard(1)
     take(board, beat("run-1", 1), 100.0)
