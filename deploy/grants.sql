@@ -64,5 +64,6 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON heal_beat_partition TO shw_service;
 GRANT SELECT, INSERT, UPDATE ON heal_agent_diagnosis TO shw_service;
 GRANT SELECT, INSERT, UPDATE ON heal_incident TO shw_service;
 GRANT SELECT, INSERT ON heal_incident_act TO shw_service;
+GRANT SELECT, INSERT, UPDATE, DELETE ON heal_idempotency_key TO shw_service;
 GRANT EXECUTE ON FUNCTION shw_history() TO shw_service;
 GRANT EXECUTE ON FUNCTION shw_json_bytes(jsonb,bigint) TO shw_service;

@@ -23,6 +23,7 @@ from schemas.openapi_parts import (
     query,
     ref,
     takes,
+    with_keys,
     words,
 )
 from schemas.openapi_reports import report_operation, report_schemas
@@ -34,6 +35,8 @@ API_VERSION: Final = "1.0.0"
 
 def openapi_document() -> Json:
     """Build the document."""
+    paths = _healing_paths() | story_paths() | _plan_paths() | _pause_paths() | order_paths()
+    paths |= binding_paths() | live_paths() | _process_paths()
     return {
         "openapi": VERSION,
         "info": {
@@ -41,14 +44,7 @@ def openapi_document() -> Json:
             "version": API_VERSION,
             "description": "Failures and attempts for owners and admins, asking for a heal, health and metrics.",
         },
-        "paths": _healing_paths()
-        | story_paths()
-        | _plan_paths()
-        | _pause_paths()
-        | order_paths()
-        | binding_paths()
-        | live_paths()
-        | _process_paths(),
+        "paths": with_keys(paths),
         "components": {
             "schemas": _schemas() | live_schemas(),
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},

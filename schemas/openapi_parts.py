@@ -21,12 +21,23 @@ _ERRORS: Final[Mapping[int, str]] = {
     401: "Not signed in (`not_signed_in`): the token is missing, expired, or not a user's.",
     404: "No such failure, organisation, pause or incident among those that the user administers (`not_found`).",
     408: "The request did not come in time (`too_slow`).",
-    409: "It is resolved, needs a person, waits for approval, the plan is another one; or of a pause or an incident.",
+    409: "It is resolved, needs a person, waits for approval, the plan is another one; or of a pause or an incident. "
+    "Of a key: its first request still runs (`key_in_use`), or acted and its answer is lost (`answer_lost`).",
     413: "The body is too large (`too_large`).",
-    422: "A parameter or the body is not what it has to be (`invalid_request`).",
+    422: "A parameter or the body is not what it has to be (`invalid_request`), or the key came with another one "
+    "before (`key_of_another_request`).",
     429: "Too many requests (`too_many_requests`) or viewers (`too_many_streams`): come again after `Retry-After`.",
     500: "A fault of the healer (`internal`): its log tells more.",
     503: "Not now (`busy`, `unavailable`, `sign_in_unavailable`): come again after `Retry-After` seconds.",
+}
+KEY: Final[Json] = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "schema": TEXT | {"minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+    "description": "The same request sent again with its key acts once, and is answered as the first time "
+    "(`Idempotent-Replayed: true`), for 24 hours. Of one member, route and organisation. What was refused (4xx) "
+    "changed nothing: its key is free again. At `POST /failures` the same key is the same failure besides.",
 }
 ALWAYS: Final = (400, 408, 413, 429, 500, 503)
 SIGNED_IN: Final = (*ALWAYS, 401, 422)
@@ -54,6 +65,18 @@ def operation(
     if signed_in:
         operation["security"] = [{"token": []}]
     return operation
+
+
+def with_keys(paths: Json) -> Json:
+    """Return routes whose POST requests take an idempotency key, each with what a key may be answered."""
+    for path, methods in paths.items():
+        if "post" in methods:
+            posted = methods["post"]
+            others = [one for one in posted.get("parameters", ()) if one["name"] != KEY["name"]]
+            said = {"409": {"description": _ERRORS[409]} | content("Error")}
+            responses = dict(sorted((said | posted["responses"]).items()))
+            paths[path] = methods | {"post": posted | {"parameters": [*others, KEY], "responses": responses}}
+    return paths
 
 
 def query(name: str, schema: Json, description: str) -> Json:

@@ -21,18 +21,11 @@ def report_operation() -> Json:
     """Return the operation that takes failures."""
     org = query("orgId", UUID, "Whose failures they are.") | {"required": True}
     form = query("format", TEXT | {"enum": list(_FORMATS), "default": "plain"}, "What the body is.")
-    key = {
-        "name": "Idempotency-Key",
-        "in": "header",
-        "required": False,
-        "schema": TEXT | {"minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
-        "description": "The same key is the same failure, however often it is sent.",
-    }
     return operation(
         "Publishes the failures that a body tells of to the failures topic; answers once the broker has them.",
         {202: json_of("FailuresReported")},
         (*SIGNED_IN, 404, 409),
-        [org, form, key],
+        [org, form],
     ) | takes("FailureReport")
 
 

@@ -17,6 +17,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from consumer.api.errors import ApiError
+from consumer.api.idempotency import IdempotentRequests, has_key_in_hand, idempotent_route, mark_key_in_hand
 from consumer.api.joined import Joined
 from consumer.api.rendering import NoTurn, Rendering, take_turn
 from consumer.api.shown import (
@@ -53,6 +54,8 @@ ANSWERED_BY: Final = timedelta(seconds=5)
 """An attempt that ended less than this ago answers a heal request: a thousand concurrent ones arrive over seconds."""
 POLL_FIRST: Final = timedelta(milliseconds=20)
 POLL_MOST: Final = timedelta(milliseconds=500)
+AFTER_LONGEST: Final = timedelta(seconds=5)
+"""Time after its longest run from which a request is taken for dead with its process."""
 PAGE: Final = 100
 ATTEMPTS: Final = 200
 MAX_STEP: Final = 2**31 - 1
@@ -73,11 +76,18 @@ class HealingEndpoints:
     pool: Pool
     heal_wait: timedelta
     wake: Callable[[], None]
+    request_runs: timedelta
+    """The longest that a request can run."""
     rendering: Rendering = field(default_factory=Rendering)
     _connections: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(CONNECTIONS))
     _heal_connections: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(ASKERS))
     _requests: Joined[tuple[FailureId, str], HealAsked] = field(default_factory=Joined)
     _waits: Joined[tuple[FailureId, int], ReportedAttempt | None] = field(default_factory=Joined)
+
+    @property
+    def idempotent(self) -> IdempotentRequests:
+        """What carries out a request with a key once."""
+        return IdempotentRequests(as_user=self.as_user, runs=self.request_runs)
 
     @asynccontextmanager
     async def as_user(self, user: User, *, readonly: bool = True) -> AsyncIterator[Connection]:
@@ -87,6 +97,8 @@ class HealingEndpoints:
             reports.as_user(self.pool, user.claims, readonly=readonly) as connection,
         ):
             yield connection
+            if not readonly:
+                await mark_key_in_hand(connection)
 
     async def page(self, user: User, org_id: OrgId | None, after: PageEnd | None, limit: int) -> dict[str, object]:
         """Return a page of the user's unresolved failures."""
@@ -138,7 +150,10 @@ class HealingEndpoints:
     async def ask(self, user: User, failure_id: FailureId) -> HealAsked:
         """Request the heal of a failure that the user may see, and wait for nothing."""
         claims = json.dumps(dict(user.claims), sort_keys=True)
-        asked = await self._requests.ask((failure_id, claims), lambda: self._request_heal(user, failure_id))
+        if has_key_in_hand():  # its mark stands in the transaction of its own request
+            asked = await self._request_heal(user, failure_id)
+        else:
+            asked = await self._requests.ask((failure_id, claims), lambda: self._request_heal(user, failure_id))
         log.info("heal_requested", failure_id=str(failure_id), user=str(user.id), result=asked.result)
         if asked.result is HealRequestResult.DUE:
             self.wake()
@@ -173,8 +188,9 @@ class HealingEndpoints:
 
 def healing_routes(settings: ApiSettings, pool: Pool, wake: Callable[[], None]) -> tuple[APIRouter, HealingEndpoints]:
     """Create the endpoints below `/api/healing`, each for a signed-in user; with their access to the database."""
-    router = APIRouter(prefix="/api/healing")
-    healing = HealingEndpoints(pool=pool, heal_wait=settings.heal_wait, wake=wake)
+    longest = settings.request_timeout + settings.heal_wait + settings.body_timeout
+    healing = HealingEndpoints(pool=pool, heal_wait=settings.heal_wait, wake=wake, request_runs=longest + AFTER_LONGEST)
+    router = APIRouter(prefix="/api/healing", route_class=idempotent_route(healing.idempotent))
     add_reading(router, healing)
     add_asking(router, healing)
     return router, healing

@@ -13,6 +13,7 @@ from fastapi import APIRouter, Depends, Header, Query, Request
 
 from consumer.api.errors import ApiError
 from consumer.api.healing import HealingEndpoints, signed_in
+from consumer.api.idempotency import HEADER, KEY_CHARACTERS, KEY_PATTERN
 from consumer.api.shown import ApiReply
 from consumer.api.tokens import User
 from consumer.ingest.decode import AdmissionRules, decode
@@ -29,8 +30,6 @@ from schemas.names import PoisonReason
 
 log = structlog.get_logger(__name__)
 
-KEY_CHARACTERS: Final = 255
-_KEY: Final = r"^[!-~]+$"
 _AGAIN: Final = {"Retry-After": "2"}
 
 
@@ -55,7 +54,7 @@ def add_reports(router: APIRouter, healing: HealingEndpoints, parts: ReportEndpo
         user: Annotated[User, Depends(signed_in)],
         org_id: Annotated[UUID, Query(alias="orgId")],
         form: Annotated[WebhookFormat, Query(alias="format")] = WebhookFormat.PLAIN,
-        key: Annotated[str, Header(alias="Idempotency-Key", max_length=KEY_CHARACTERS, pattern=_KEY)] = "",
+        key: Annotated[str, Header(alias=HEADER, max_length=KEY_CHARACTERS, pattern=KEY_PATTERN)] = "",
     ) -> ApiReply:
         """Publish the failures that a body tells of; answers once the broker has them, with the ids they will have."""
         async with healing.as_user(user) as connection:

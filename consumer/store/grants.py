@@ -70,6 +70,7 @@ PRIVILEGES: Final[Mapping[str, tuple[str, ...]]] = {
     "heal_agent_diagnosis": ("SELECT", "INSERT", "UPDATE"),
     "heal_incident": ("SELECT", "INSERT", "UPDATE"),
     "heal_incident_act": ("SELECT", "INSERT"),
+    "heal_idempotency_key": _ALL,
     "FUNCTION shw_history()": ("EXECUTE",),
     "FUNCTION shw_json_bytes(jsonb,bigint)": ("EXECUTE",),
 }

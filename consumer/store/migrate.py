@@ -14,7 +14,7 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlsplit, u
 from consumer.errors import ConfigError, NoAnswer
 from consumer.settings import read_dsn
 
-EXPECTED_SCHEMA: Final = "151"
+EXPECTED_SCHEMA: Final = "152"
 """The newest migration of this release; a later one may stand in the database while a rolling deploy goes on."""
 
 MIGRATIONS: Final = Path(__file__).resolve().parents[1] / "migrations"

@@ -58,6 +58,7 @@ WITH chosen AS MATERIALIZED (
     "heal_made_asset": "DELETE FROM heal_made_asset WHERE org_id = $1",
     "heal_billing_event": "DELETE FROM heal_billing_event WHERE org_id = $1",
     "heal_incident": "DELETE FROM heal_incident WHERE org_id = $1",
+    "heal_idempotency_key": "DELETE FROM heal_idempotency_key WHERE org_id = $1",
     "heal_pause": "DELETE FROM heal_pause WHERE org_id = $1",
     "heal_binding": "DELETE FROM heal_binding WHERE org_id = $1",
     "heal_budget_level": "DELETE FROM heal_budget_level WHERE org_id = $1",
