@@ -5,6 +5,7 @@ A call that was made before is answered by that it was: a second time nothing ne
 ends, for an agent that repeats itself does so until its budget is gone.
 """
 
+import json
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -137,5 +138,9 @@ def quoted(value: Json) -> str:
 
 
 def _bounded(value: Json) -> str:
-    text = orjson.dumps(value).decode().replace("<", "\\u003c")
+    try:
+        text = orjson.dumps(value).decode()
+    except TypeError:  # a model's own words: a number beyond 64 bits, half a character, nested too deeply
+        text = json.dumps(value)
+    text = text.replace("<", "\\u003c")
     return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}… ({len(text)} characters in all)"

@@ -51,6 +51,8 @@ class ExecutedRun:
     effects: tuple[str, ...]
     """Actions with an effect that succeeded, compensations included, as the catalogue's first name for each."""
     context: Mapping[str, Json]
+    undone: frozenset[str]
+    """Steps whose compensation was carried out."""
 
 
 class _Stop(Exception):
@@ -85,6 +87,7 @@ def execute(definition: Definition, run: RecordedRun, actions: Mapping[str, Acti
         steps=machine.ended,
         effects=tuple(machine.effects),
         context=machine.context,
+        undone=frozenset(machine.undone),
     )
 
 
@@ -104,6 +107,7 @@ class _Machine:
     actions: Mapping[str, ActionSpec]
     ended: dict[str, RanStep] = field(default_factory=dict)
     effects: list[str] = field(default_factory=list)
+    undone: set[str] = field(default_factory=set)
     context: dict[str, Json] = field(default_factory=dict)
     _taken: set[int] = field(default_factory=set)
     _calls: int = 0
@@ -119,6 +123,9 @@ class _Machine:
             if not self._running:
                 break
             now = min(ran.ended for ran, _, _ in self._running.values())
+            most = self.definition.budget.max_seconds
+            if most is not None and now > most:
+                raise _Stop(Ending.FAILED, f"takes longer than its budget of {most} s")
             for name in [name for name, (ran, _, _) in self._running.items() if ran.ended <= now]:
                 self._end(name)
         waiting = [step.id for step in self.definition.steps if step.id not in self.ended]
@@ -250,6 +257,7 @@ class _Machine:
                     continue
                 undo = step.compensation
                 self._answer(step.id, undo.engine, undo.action, resolve(dict(undo.parameters), self.context))
+                self.undone.add(step.id)
             if self.definition.on_failure is not None:
                 self._answer("the failure's workflow", "workflow", self.definition.on_failure, {})
                 return _Stop(Ending.COMPENSATED, why)

@@ -43,6 +43,8 @@ class PatchRule(StrEnum):
     """Each recorded good run ends as it did, with the same outputs and effects."""
     FAILING_RUN = "failing_run"
     """The failing run reaches its end on recorded answers."""
+    EXERCISED = "exercised"
+    """Each step that is another one is taken in a recorded run: of any other nothing says what it does."""
 
 
 @value(frozen=True, slots=True, kw_only=True)
@@ -61,3 +63,5 @@ class FailureEvidence:
 
     texts: tuple[str, ...]
     """Reason, context and answers: every string and number of them."""
+    recorded: tuple[str, ...] = ()
+    """What the recorded run holds. A patch writes none of it down; that a reference fills it in is how runs work."""

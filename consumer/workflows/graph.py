@@ -49,6 +49,23 @@ def settled_before(definition: Definition) -> Mapping[str, frozenset[str]]:
     return settled
 
 
+def succeeded_before(definition: Definition) -> Mapping[str, frozenset[str]]:
+    """Return, by step, the steps that have been taken and have ended well whenever it is taken.
+
+    One that waits for all has had them all. One that waits for those that were taken has had such as are taken
+    whenever it is; one that waits for any has had what each of them has had.
+    """
+    conditions, succeeded = conditions_of(definition), dict[str, frozenset[str]]()
+    for step in in_order(definition):
+        each = {need: frozenset({need}) | succeeded.get(need, frozenset()) for need in step.dependencies}
+        sure = set(each) if step.join is Join.ALL else set()
+        if step.join is Join.TAKEN:
+            sure = {need for need in each if conditions.get(need, frozenset()) <= conditions[step.id]}
+        common = frozenset.intersection(*each.values()) if each else frozenset()
+        succeeded[step.id] = common.union(*(each[need] for need in sure))
+    return succeeded
+
+
 def conditions_of(definition: Definition) -> Mapping[str, frozenset[str]]:
     """Return, by step, the conditions (as JSON) that hold whenever it is taken."""
     found: dict[str, frozenset[str]] = {}

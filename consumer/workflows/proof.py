@@ -8,7 +8,7 @@ from consumer.workflows.checks import check
 from consumer.workflows.definition import Definition
 from consumer.workflows.findings import FailureEvidence, PatchFinding
 from consumer.workflows.patch import DefinitionPatch, apply_patch
-from consumer.workflows.replay import replay
+from consumer.workflows.replay import replay, unexercised
 from consumer.workflows.runs import RecordedRun
 from schemas.value import value
 
@@ -35,9 +35,10 @@ def prove(
     limits: Limits,
 ) -> ProofResult:
     """Check a patch, and replay the failing run and the good ones on what it leads to."""
-    findings = check(definition, patch, evidence, limits, failing=failing)
+    findings = check(definition, patch, evidence, limits, failing=failing, good=good)
     if findings:
         return findings
     changed = apply_patch(definition, patch)
     findings = replay(changed, failing=failing, good=good, limits=limits)
+    findings = findings or unexercised(definition, changed, [failing, *good], limits)
     return findings or ProvenPatch(definition=changed, good_runs=len(good))

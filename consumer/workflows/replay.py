@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from consumer.workflows.catalogue import ActionSpec, Limits
-from consumer.workflows.definition import Definition, Invariant
+from consumer.workflows.definition import DefinedStep, Definition, Invariant
 from consumer.workflows.execution import ExecutedRun, StepEnd, execute, first_name
 from consumer.workflows.findings import PatchFinding, PatchRule
 from consumer.workflows.references import Unresolved, holds, sources
@@ -20,6 +20,42 @@ def replay(
     runs += [] if failing is None else [(PatchRule.FAILING_RUN, failing)]
     found = ((rule, run.id, _fault(definition, run, limits.actions)) for rule, run in runs)
     return tuple(PatchFinding(rule=rule, where=name, why=why) for rule, name, why in found if why is not None)
+
+
+def unexercised(
+    before: Definition, after: Definition, runs: Sequence[RecordedRun], limits: Limits
+) -> tuple[PatchFinding, ...]:
+    """Return the steps that are others than they were, and that no recorded run takes.
+
+    What a run does is proven by its answers; of a branch that none takes, nobody knows what another account, order or
+    prompt on it would do. More patience (retries, a longer time) is bounded by rules of its own, and needs none.
+    """
+    executed = [execute(after, run, limits.actions) for run in runs]
+    found = []
+    for number, step in enumerate(after.steps):
+        changed = _changed_members(before.by_id.get(step.id), step)
+        if changed == {"compensation"}:
+            taken = any(step.id in ran.undone for ran in executed)
+        elif changed <= {"when"}:  # that it is skipped shows as much
+            taken = not changed or any(step.id in ran.steps for ran in executed)
+        else:
+            taken = any(ran.steps[step.id].end is not StepEnd.SKIPPED for ran in executed if step.id in ran.steps)
+        if not taken:
+            why = f"no recorded run shows what {step.id} does now: leave it as it was"
+            found.append(PatchFinding(rule=PatchRule.EXERCISED, where=f"/steps/{number}", why=why))
+    return tuple(found)
+
+
+def _changed_members(old: DefinedStep | None, new: DefinedStep) -> set[str]:
+    """Return the members in which a step is another one; of more patience it is not."""
+    if old is None:
+        return set(DefinedStep.model_fields)
+    changed = {name for name in DefinedStep.model_fields if getattr(old, name) != getattr(new, name)}
+    if new.retries > old.retries:
+        changed -= {"retries"}
+    if old.timeout_seconds is not None and (new.timeout_seconds or 0) > old.timeout_seconds:
+        changed -= {"timeout_seconds"}
+    return changed
 
 
 def broken_invariant(definition: Definition, run: ExecutedRun) -> str | None:

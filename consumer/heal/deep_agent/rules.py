@@ -74,8 +74,29 @@ def limits_of(agent: AgentLimits) -> Limits | str:
 
 
 def evidence_of(failure: Failure) -> FailureEvidence:
-    """Return every text and number of a failure: an attacker may have written each of them."""
-    return FailureEvidence(texts=(failure.failure_reason, *_scalars(failure.context)))
+    """Return every text and number of a failure, its recorded run apart: an attacker may have written each of them."""
+    context = dict(failure.context)
+    workflow = context.get("workflow")
+    run: Json = None
+    if isinstance(workflow, dict):
+        run = workflow.get("failing_run")
+        context["workflow"] = {name: below for name, below in workflow.items() if name != "failing_run"}
+    # Of equal texts, which a run has many of, one is enough.
+    texts = dict.fromkeys((failure.failure_reason, *_scalars(context)))
+    recorded = dict.fromkeys(_scalars(_values_of(run)))
+    return FailureEvidence(texts=tuple(texts), recorded=tuple(recorded))
+
+
+def _values_of(run: Json) -> Json:
+    """Return what went into a recorded run, and what its actions were given and answered: not the record's words."""
+    if not isinstance(run, dict):
+        return run
+    answers = run.get("answers")
+    if not isinstance(answers, list):
+        return run
+    members = ("parameters", "output", "error")
+    said: list[Json] = [each.get(one) for each in answers if isinstance(each, dict) for one in members]
+    return [run.get("input"), run.get("outputs"), *said]
 
 
 def _scalars(value: Json) -> Iterator[str]:

@@ -49,6 +49,7 @@ def check(
     limits: Limits,
     *,
     failing: RecordedRun | None = None,
+    good: Sequence[RecordedRun] = (),
     without: Collection[PatchRule] = (),
 ) -> tuple[PatchFinding, ...]:
     """Return what speaks against a patch, rule by rule; `without` leaves rules out, to show what each is for."""
@@ -59,7 +60,9 @@ def check(
         after = apply_patch(definition, patch)
     except UnfitPatch as unfit:
         return (unfit.finding,)
-    change = DefinitionChange(before=definition, after=after, evidence=evidence, limits=limits, failing=failing)
+    change = DefinitionChange(
+        before=definition, after=after, evidence=evidence, limits=limits, failing=failing, good=good
+    )
     findings = [
         PatchFinding(rule=rule, where=where, why=why)
         for rule, found in CHECKS.items()

@@ -1,17 +1,18 @@
 """What every check looks at: the definition before and after a patch, and what the two have in common."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from consumer.model import Json
-from consumer.workflows.catalogue import ActionSpec, Limits, ParameterSpec
+from consumer.workflows.catalogue import ActionSpec, Limits, ParameterSpec, Place
 from consumer.workflows.definition import Action, DefinedStep, Definition
 from consumer.workflows.execution import first_name
 from consumer.workflows.findings import FailureEvidence
-from consumer.workflows.graph import settled_before
+from consumer.workflows.graph import settled_before, succeeded_before
+from consumer.workflows.references import WORKFLOW, Reference, parse_reference, templates
 from consumer.workflows.runs import RecordedRun
-from schemas.json_value import pointer
+from schemas.json_value import pointer, same
 from schemas.value import value
 
 
@@ -39,6 +40,7 @@ class DefinitionChange:
     evidence: FailureEvidence
     limits: Limits
     failing: RecordedRun | None = None
+    good: Sequence[RecordedRun] = ()
 
     @cached_property
     def settled_before(self) -> Mapping[str, frozenset[str]]:
@@ -49,6 +51,68 @@ class DefinitionChange:
     def settled_after(self) -> Mapping[str, frozenset[str]]:
         """The same of the changed one."""
         return settled_before(self.after)
+
+    @cached_property
+    def succeeded_before(self) -> Mapping[str, frozenset[str]]:
+        """By step of the definition as it was, the steps that have ended well whenever it is taken."""
+        return succeeded_before(self.before)
+
+    @cached_property
+    def succeeded_after(self) -> Mapping[str, frozenset[str]]:
+        """The same of the changed one."""
+        return succeeded_before(self.after)
+
+    @cached_property
+    def known_values(self) -> frozenset[tuple[str, str, str]]:
+        """Literals that stood in a parameter of an action before: the action, the parameter, and the value."""
+        return frozenset(
+            (self.root(leaf.action), leaf.parameter, repr(leaf.found)) for leaf in leaves(self.before) if leaf.action
+        )
+
+    def was_known(self, leaf: DefinitionLeaf) -> bool:
+        """Return whether a leaf stood in this parameter of this action before."""
+        return (self.root(leaf.action), leaf.parameter, repr(leaf.found)) in self.known_values
+
+    def was_given(self, leaf: DefinitionLeaf) -> bool:
+        """Return whether each recorded good run gave this parameter this value, which it had from nowhere else.
+
+        What came from the run's input, or from an answer, is no constant of the workflow's.
+        """
+        action, seen = self.root(leaf.action), False
+        for run in self.good:
+            answers = [each.parameters for each in run.answers if self.root(each.action) == action]
+            given = [each for each in answers if leaf.parameter in each]
+            if not given:
+                continue
+            seen = True
+            came_in: list[Json] = [dict(run.input), *(dict(each.output) for each in run.answers)]
+            if not all(same(each.get(leaf.parameter), leaf.found) for each in given) or _holds(came_in, leaf.found):
+                return False
+        return seen
+
+    def is_meant_for(self, reference: Reference, place: Place) -> bool:
+        """Return whether what a reference brings in is declared for such a place, or stood in one before."""
+        if (reference, place) in self.flows:
+            return True
+        name = reference.path[0] if reference.path else ""
+        if reference.source == WORKFLOW:
+            spec = self.limits.inputs.get(name)
+        else:
+            step = self.after.by_id.get(reference.source)
+            of = None if step is None else self.spec(step.action)
+            spec = None if of is None or of.outputs is None else of.outputs.get(name)
+        return spec is not None and spec.place is place
+
+    @cached_property
+    def flows(self) -> frozenset[tuple[Reference, Place]]:
+        """References of the definition as it was, with the places that they stand in."""
+        return frozenset(
+            (reference, self.parameter(leaf).place)
+            for leaf in leaves(self.before)
+            if leaf.action and isinstance(leaf.found, str)
+            for inner in templates(leaf.found)
+            if (reference := parse_reference(inner)) is not None
+        )
 
     @cached_property
     def places(self) -> Mapping[str, str]:
@@ -125,6 +189,18 @@ def _leaves(where: str, step: str, action: str, parameter: str, found: Json) -> 
             pass
         case _:
             yield DefinitionLeaf(where=where, step=step, action=action, parameter=parameter, found=found)
+
+
+def _holds(document: Json, value: Json) -> bool:
+    match document:
+        case dict():
+            return any(_holds(item, value) for item in document.values())
+        case list():
+            return any(_holds(item, value) for item in document)
+        case str() if isinstance(value, str):
+            return value in document
+        case _:
+            return same(document, value)
 
 
 def _within(where: str) -> str:

@@ -43,6 +43,21 @@ def _weakened(
         was_after = old.id in change.settled_before[step.id]
         if was_after and step.id in change.after.by_id and old.id not in change.settled_after[step.id]:
             yield f"{step.id} no longer waits for the {name} of {old.id}"
+        elif _is_led_around(change, old.id, step.id):
+            yield f"{step.id} is taken where {old.id}, with its {name}, is not"
+
+
+def _is_led_around(change: DefinitionChange, guard: str, step: str) -> bool:
+    """Return whether a step may be taken without another that had always ended well before it.
+
+    A join that waited for branches of which one may not be taken has held the step up for good where it was not:
+    there the step never ran without it, and it has to stay so.
+    """
+    return (
+        step in change.after.by_id
+        and guard in change.succeeded_before[step]
+        and guard not in change.succeeded_after[step]
+    )
 
 
 def compensations(change: DefinitionChange) -> Found:
@@ -149,5 +164,7 @@ def _unordered(change: DefinitionChange, after: Definition) -> Iterator[str]:
     for invariant in change.before.invariants:
         if invariant.order is not None:
             first, second = invariant.order
-            if second in after.by_id and first not in change.settled_after[second]:
+            if second not in after.by_id:
+                continue
+            if first not in change.settled_after[second] or _is_led_around(change, first, second):
                 yield invariant.id

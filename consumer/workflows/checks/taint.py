@@ -33,12 +33,15 @@ def taint(change: DefinitionChange) -> Found:
     new = [leaf for leaf in change.new_leaves if not _is_declared(change, leaf)]
     if not new:
         return ()
-    if sum(len(text) for text in change.evidence.texts) > MOST_TEXT:
+    evidence = change.evidence
+    if sum(len(text) for text in (*evidence.texts, *evidence.recorded)) > MOST_TEXT:
         return [(leaf.where, "the failure's text is too long to be compared with what is new") for leaf in new[:1]]
-    source = _Source(change.evidence.texts, _trusted(change))
+    trusted = _trusted(change)
+    told = _Source(evidence.texts, trusted)
+    source = _Source((*evidence.texts, *evidence.recorded), trusted) if evidence.recorded else told
     found = [(leaf.where, _WHY) for leaf in new if any(source.has(text) for text in _texts(leaf.found))]
     found += [(leaf.where, _WHY) for leaf in new if isinstance(leaf.found, int | float) and source.counts(leaf.found)]
-    found += [(leaf.where, f"what the run fills in {_WHY}") for leaf in new if _fills_in(change, leaf, source)]
+    found += [(leaf.where, f"what the run fills in {_WHY}") for leaf in new if _fills_in(change, leaf, told)]
     if not found:
         pieces = [text for leaf in new for text in _texts(leaf.found)]
         if source.is_built_from(pieces):
@@ -47,8 +50,10 @@ def taint(change: DefinitionChange) -> Found:
 
 
 def _is_declared(change: DefinitionChange, leaf: DefinitionLeaf) -> bool:
-    """Return whether the catalogue lists it for this very place, or it is no text or number."""
+    """Return whether it was said before for this very place, by somebody else than the failure's text."""
     if isinstance(leaf.found, bool):
+        return True
+    if leaf.action and not leaf.is_name and (change.was_known(leaf) or change.was_given(leaf)):
         return True
     spec = change.spec(leaf.action)
     if leaf.is_name:
@@ -59,12 +64,15 @@ def _is_declared(change: DefinitionChange, leaf: DefinitionLeaf) -> bool:
 
 
 def _fills_in(change: DefinitionChange, leaf: DefinitionLeaf, source: "_Source") -> bool:
-    """Return whether a new reference, where more than data stands, brings in what the failure's text has as well."""
+    """Return whether a new reference, where more than data stands, brings in what the failure's text has as well.
+
+    One that brings in what is declared for such a place, or that stood in one before, is how the workflow works.
+    """
     if change.failing is None or not isinstance(leaf.found, str) or change.parameter(leaf).place is Place.DATA:
         return False
     for inner in templates(leaf.found):
         reference = parse_reference(inner)
-        if reference is None:
+        if reference is None or change.is_meant_for(reference, change.parameter(leaf).place):
             continue
         step = change.after.by_id.get(reference.source)
         held: list[Json] = [{"input": dict(change.failing.input)}]

@@ -294,3 +294,9 @@ def test_prompts_are_texts_with_a_version() -> None:
 def test_an_answer_is_bounded() -> None:
     with pytest.raises(ValueError, match="at most 50"):
         Patch(operations=[{"op": "test"}] * 51, hypothesis="x", risk="low")
+
+
+@pytest.mark.parametrize("odd", [10**30, "\ud800", float("nan")], ids=["beyond_64_bits", "half_a_character", "nan"])
+async def test_a_refused_patch_of_odd_values_is_shown_to_the_model_and_ends_nothing(odd: object) -> None:
+    odd_patch = [{"op": "add", "path": "/steps/0/retries", "value": odd}]
+    assert "retries" in quoted({"refused": [{"patch": odd_patch}]})  # type: ignore[dict-item]
