@@ -1,6 +1,6 @@
 """Edits and bulks over HTTP: an owner or admin gives a failed step another input, or acts on many failures at once."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated, Any, Self, TypeAlias
@@ -15,7 +15,7 @@ from consumer.api.errors import ApiError
 from consumer.api.healing import HealingEndpoints, signed_in
 from consumer.api.shown import ApiReply
 from consumer.api.tokens import User
-from consumer.model import FailureId, OrgId, in_aud
+from consumer.model import FailureId, JsonObject, OrgId, in_aud
 from consumer.model.bulk import BulkStatus
 from consumer.model.command import Executed
 from consumer.store import reports
@@ -31,6 +31,12 @@ log = structlog.get_logger(__name__)
 
 Obey: TypeAlias = Callable[[Connection, AnyCommand], Awaitable[Executed]]
 """Carries out a command of a user in the transaction, records it, and has it answered to the subscribers."""
+
+
+InputSchema: TypeAlias = Callable[[str, JsonObject], Any]
+"""Returns the JSON Schema that the payload of a workflow's failure has to fit, by its name and context; None: any."""
+Misfit: TypeAlias = Callable[[Any, Any, OrgId], Awaitable[str | None]]
+"""Says where a payload of an organisation does not fit a schema, and by which word of it; None: it fits."""
 
 
 class _CamelCase(BaseModel):
@@ -86,6 +92,8 @@ class OrderEndpoints:
 
     obey: Obey
     wake: Callable[[], None]
+    input_schema: InputSchema
+    misfit: Misfit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +102,18 @@ class UserOrders:
 
     healing: HealingEndpoints
     parts: OrderEndpoints
+
+    def schema_of(self, failure: Mapping[str, Any]) -> Any:  # noqa: ANN401 - JSON Schema
+        """Return the schema that the payload of a failure has to fit, as it is shown; None where it has none."""
+        context = failure["context"]
+        if not isinstance(context, dict) or "payload" not in context:
+            return None
+        return self.parts.input_schema(failure["workflowName"], context)
+
+    async def misfit(self, failure: Mapping[str, Any], payload: object) -> str | None:
+        """Return where a payload does not fit the schema of a failure; None where it fits, or there is none."""
+        schema = self.schema_of(failure)
+        return None if schema is None else await self.parts.misfit(schema, payload, OrgId(UUID(failure["orgId"])))
 
     async def edit(self, user: User, failure_id: FailureId, body: EditBody) -> Executed:
         """Give a failed step another input, and have it healed with that."""

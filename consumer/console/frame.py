@@ -138,7 +138,7 @@ async def read_form(request: Request) -> Mapping[str, str]:
         raise ApiError(HTTPStatus.FORBIDDEN, "from_elsewhere", message)
     body = (await request.body()).decode("utf-8", "replace")
     try:
-        return dict(parse_qsl(body, keep_blank_values=True, max_num_fields=20))
+        return dict(parse_qsl(body, keep_blank_values=True, max_num_fields=100))
     except ValueError:
         raise ApiError(
             HTTPStatus.BAD_REQUEST, "bad_form", "The form has too many fields. Nothing was changed."

@@ -1,9 +1,9 @@
 """Pages of orders: another input for a failed step, and all failures of one cause healed at once, with its progress."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 from pydantic import ValidationError
@@ -16,6 +16,8 @@ from consumer.api.orders import BulkBody, EditBody
 from consumer.api.tokens import User
 from consumer.console.frame import PageFrame, failure_id_of, read_form
 from consumer.console.pause_pages import told
+from consumer.console.schema_form import fields_of, written_into
+from consumer.console.views import digest_of, payload_of
 from schemas.bulk import BulkStart, BulkStop
 from schemas.errors import EnvelopeError
 from schemas.json_text import parse_json
@@ -26,27 +28,60 @@ _TURNS: Final[Mapping[str, type[BulkStart | BulkStop]]] = {"start": BulkStart, "
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EditFault:
+    """What is wrong with an input that somebody wrote, and what they wrote; no message: nothing is."""
+
+    message: str = ""
+    errors: Mapping[str, str] = field(default_factory=dict)
+    """By the JSON Pointer of a field."""
+    form: Mapping[str, str] = field(default_factory=dict)
+    """What was written into the fields; empty where it was written as JSON."""
+    text: str = ""
+    """What was written as JSON."""
+    reason: str = ""
+
+
+StoryWithFault: TypeAlias = Callable[[Request, User, EditFault], Awaitable[Response]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OrderPages:
     """The pages of edits and bulks."""
 
     frame: PageFrame
+    story: StoryWithFault
+    """The page of a failure, with what is wrong with an input that was written there."""
 
     async def edit(self, request: Request, user: User) -> Response:
-        """Give a failed step another input."""
+        """Give a failed step another input; what does not fit is told beside what was written, and changes nothing."""
         failure_id, form = failure_id_of(request), await read_form(request)
-        name = form.get("input", "")
-        try:
-            given = parse_json(form.get("value", "").encode())
-        except EnvelopeError as error:
-            message = f"The input {error}. Nothing was changed; go back, and your text is still there."
-            raise ApiError(HTTPStatus.BAD_REQUEST, "no_json", message) from None
-        fields = {name: given, "reason": form.get("reason", "").strip(), "didNotHappen": "didNotHappen" in form}
+        orders = self.frame.parts.orders
+        told_whole: Any = await self.frame.parts.stories.story(user, failure_id)
+        failure = told_whole["failure"]
+        given, fault = _given(form, failure["context"], orders.schema_of(failure))
+        if not fault.message:
+            fault = await self._judged(failure, form, given, fault)
+        if fault.message:
+            return await self.story(request, user, fault)
+        fields = {form.get("input", ""): given, "reason": fault.reason, "didNotHappen": "didNotHappen" in form}
         try:
             body = EditBody.model_validate(fields)
         except ValidationError as error:
             raise told(error) from None
-        await self.frame.parts.orders.edit(user, failure_id, body)
+        await orders.edit(user, failure_id, body)
         return self.frame.see(f"/failures/{failure_id}?said=edited#now")
+
+    async def _judged(
+        self, failure: Mapping[str, Any], form: Mapping[str, str], given: object, fault: EditFault
+    ) -> EditFault:
+        if form.get("input") != "payload":
+            return fault
+        detail = await self.frame.parts.orders.misfit(failure, given)
+        if detail is None:
+            return fault
+        place = detail.partition(":")[0].removeprefix("at ")
+        message = f"The input does not fit the schema of its workflow: {detail}. Nothing was changed."
+        return replace(fault, message=message, errors={place: f"It does not fit: {detail.partition(': ')[2]}."})
 
     async def preview(self, request: Request, user: User) -> Response:
         """Freeze what is to be healed, and lead to it."""
@@ -84,15 +119,34 @@ class OrderPages:
         return self.frame.see(f"{BULKS}/{bulk_id}")
 
 
-def order_routes(frame: PageFrame) -> list[Route]:
+def order_routes(frame: PageFrame, story: StoryWithFault) -> list[Route]:
     """Return where the pages of edits and bulks are."""
-    pages = OrderPages(frame=frame)
+    pages = OrderPages(frame=frame, story=story)
     return [
         Route("/failures/{failure_id}/edit", frame.signed(pages.edit, writes=True), methods=["POST"]),
         Route(BULKS, frame.signed(pages.preview, writes=True), methods=["POST"]),
         Route(f"{BULKS}/{{bulk_id}}", frame.signed(pages.show)),
         Route(f"{BULKS}/{{bulk_id}}/{{turn}}", frame.signed(pages.turn, writes=True), methods=["POST"]),
     ]
+
+
+def _given(form: Mapping[str, str], context: object, schema: object) -> tuple[object, EditFault]:
+    """Return the input that a form gives, and what is wrong with it."""
+    reason = form.get("reason", "").strip()
+    if form.get("how") == "fields":
+        before = payload_of(context)
+        if form.get("base") != digest_of(before):
+            message = "The input has changed since this page was loaded: look at it, and write yours again."
+            return None, EditFault(message=message, reason=reason)
+        made, errors = written_into(fields_of(schema, before), before, form)
+        many = "Some fields cannot be read" if len(errors) > 1 else "A field cannot be read"
+        message = f"{many}: see what is said there. Nothing was changed." if errors else ""
+        return made, EditFault(message=message, errors=errors, form=form, reason=reason)
+    text = form.get("value", "")
+    try:
+        return parse_json(text.encode()), EditFault(text=text, reason=reason)
+    except EnvelopeError as error:
+        return None, EditFault(message=f"The input {error}. Nothing was changed.", text=text, reason=reason)
 
 
 def _bulk_id(request: Request) -> UUID:

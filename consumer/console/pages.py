@@ -27,8 +27,9 @@ from consumer.api.tokens import SignInRefused, User
 from consumer.console import words
 from consumer.console.cause_pages import CAUSES, INCIDENTS, cause_routes
 from consumer.console.frame import HEADERS, SIGN_IN, PageFrame, failure_id_of, read_form
-from consumer.console.order_pages import BULKS, order_routes
+from consumer.console.order_pages import BULKS, EditFault, order_routes
 from consumer.console.pause_pages import PAUSES, pause_routes
+from consumer.console.schema_form import fields_of, with_errors
 from consumer.console.session import LONGEST_TOKEN, session_cookie, session_token
 from consumer.console.spend_pages import SPEND, spend_routes
 from consumer.console.views import (
@@ -98,7 +99,7 @@ class ConsolePages:
                 *cause_routes(self.frame),
                 *spend_routes(self.frame),
                 *pause_routes(self.frame),
-                *order_routes(self.frame),
+                *order_routes(self.frame, self._story),
             ],
             exception_handlers={
                 ApiError: self._told,
@@ -147,15 +148,20 @@ class ConsolePages:
             without_workflow=_with(kept, "workflowName", None),
         )
 
-    async def _story(self, request: Request, user: User) -> Response:
+    async def _story(self, request: Request, user: User, fault: EditFault = EditFault()) -> Response:  # noqa: B008 - frozen
         failure_id = failure_id_of(request)
         story: Any = await self.parts.stories.story(user, failure_id)
         failure, payload = story["failure"], payload_of(story["failure"]["context"])
         asked = story["plan"]["asked"]
         waits = story["waits"]
+        fields = fields_of(self.parts.orders.schema_of(failure), payload)
         return self.frame.page(
             request,
             "story.html",
+            status=HTTPStatus.BAD_REQUEST if fault.message else HTTPStatus.OK,
+            fields=with_errors(fields, fault.form, fault.errors) if fault.form else fields,
+            fault=fault,
+            base=digest_of(payload),
             failure=failure,
             diagnosis=story["diagnosis"],
             pieces=pieces_of(failure["failureReason"], story["diagnosis"]["spans"]),

@@ -18,7 +18,10 @@ from consumer.api.pauses import PauseAnswers
 from consumer.api.reported import ReportEndpoints
 from consumer.api.server import connections_beside, serve
 from consumer.commands.execute import obey_user
+from consumer.heal.schema_autofix.rules import schema_in
+from consumer.heal.schema_check.check import lone_schema_check
 from consumer.ingest.decode import AdmissionRules
+from consumer.model import JsonObject, OrgId
 from consumer.ownership.permission import NOTHING_STARTS_AFTER
 from consumer.results.decision import status_message
 from consumer.results.pauses import pause_message
@@ -78,6 +81,8 @@ def create_whole_api(consumer: Consumer, settings: ApiSettings, around: Around) 
             orders=OrderEndpoints(
                 obey=partial(obey_user, outlet=consumer.stages.outlet, price=consumer.bulks.price),
                 wake=consumer.wake.set,
+                input_schema=partial(_input_schema, consumer),
+                misfit=find_misfit,
             ),
             reports=ReportEndpoints(
                 topic=consumer.settings.kafka.failures_topic,
@@ -88,3 +93,19 @@ def create_whole_api(consumer: Consumer, settings: ApiSettings, around: Around) 
             ),
         ),
     )
+
+
+def _input_schema(consumer: Consumer, workflow_name: str, context: JsonObject) -> object:
+    policy = consumer.stages.catalogs.current.policy(workflow_name)
+    run = context.get("run")
+    step = run.get("step") if isinstance(run, dict) else None
+    return schema_in(context, step if isinstance(step, str) else "", policy) if policy is not None else None
+
+
+async def find_misfit(schema: object, payload: object, of: OrgId) -> str | None:
+    """Return where a payload does not fit; a schema by which nothing can be judged holds up nobody."""
+    check = lone_schema_check()
+    if (await check.usable(schema, of))[0] != "passed":
+        return None
+    verdict, detail = await check.valid(schema, payload, of)
+    return detail if verdict == "failed" else None

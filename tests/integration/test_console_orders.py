@@ -125,3 +125,45 @@ async def test_roles_by_pages_and_forms_of_orders(world: World) -> None:
     for person in LEADERS:
         assert (await ask(world, "GET", where, person)).status_code == 200
         assert "I look into it" in (await ask(world, "GET", "/pauses", person)).text
+
+
+EDITED = {
+    "type": "object",
+    "required": ["amount", "to"],
+    "properties": {
+        "amount": {"type": "integer", "title": "Amount in cents", "minimum": 1},
+        "to": {"type": "object", "properties": {"city": {"type": "string"}}},
+    },
+}
+
+
+async def test_a_form_of_the_schema_is_judged_beside_its_fields_and_run_again(world: World) -> None:
+    payload = {"amount": "12x", "to": {"city": "<b>Brno</b>"}, "kept": 12345678901234567890}
+    context = json.dumps({"payload": payload, "schema": EDITED})
+    failure_id = await world.failure(status="given_up", due_at=None, context=context)
+    page = (await ask(world, "GET", f"/failures/{failure_id}")).text
+    form = next(part for part in page.split("<form") if 'value="fields"' in part)
+    given = {
+        str(v["name"]): str(v["value"]) for tag, v in elements_of("<form" + form) if tag == "input" and v.get("value")
+    }
+    assert given.keys() >= {"at/amount", "at/to/city", "at/kept", "base", "once"}
+    assert "Amount in cents" in form
+    del given["csrf"]  # of a token that was signed a moment ago
+    given["reason"] = "it was a typo"
+    for wrong, words in (("12x", "whole number"), ("", "has to be there"), ("0", "`minimum`")):
+        refused = await ask(world, "POST", f"/failures/{failure_id}/edit", data=given | {"at/amount": wrong})
+        assert refused.status_code == 400
+        field = refused.text.split("Amount in cents")[1].split("</div>")[0]
+        assert words in field
+        assert 'aria-invalid="true"' in field
+        assert "it was a typo" in refused.text
+        assert "<b>Brno" not in refused.text
+    raw = {"input": "payload", "value": '{"amount": 0, "to": {}}', "reason": "r"}
+    assert (await ask(world, "POST", f"/failures/{failure_id}/edit", data=raw)).status_code == 400
+    old = await ask(world, "POST", f"/failures/{failure_id}/edit", data=given | {"base": "0"})
+    assert "has changed since" in old.text
+    assert (await world.row(failure_id))["status"] == "given_up"
+    done = await ask(world, "POST", f"/failures/{failure_id}/edit", data=given | {"at/amount": "1200"})
+    assert (done.status_code, done.headers["Location"]) == (303, f"/failures/{failure_id}?said=edited#now")
+    row = await world.row(failure_id)
+    assert (row["status"], json.loads(row["context"])["payload"]) == ("pending", payload | {"amount": 1200})

@@ -35,6 +35,7 @@ from consumer.model import ID_SPACE, Failure, FailureId, JsonObject, Message
 from consumer.results.decision import status_message
 from consumer.results.events import Outlet
 from consumer.results.pauses import pause_message
+from consumer.service.api import find_misfit
 from consumer.settings import ApiSettings, PostgresSettings
 from consumer.store.pool import Pool, open_pool
 from tests.support.documented_role import documented_role
@@ -169,7 +170,10 @@ async def serving(database: str, **settings: Any) -> AsyncIterator[World]:
                 ),
                 pauses=PauseAnswers(tell=partial(pause_message, outlet=OUTLET), holds_after=HOLDS_AFTER),
                 orders=OrderEndpoints(
-                    obey=partial(obey_user, outlet=OUTLET, price=lambda _: None), wake=healer.woken.set
+                    obey=partial(obey_user, outlet=OUTLET, price=lambda _: None),
+                    wake=healer.woken.set,
+                    input_schema=lambda _, context: context.get("schema"),
+                    misfit=find_misfit,
                 ),
                 reports=ReportEndpoints(topic="failures", rules=lambda: healer.rules, send=healer.send),
             ),

@@ -50,8 +50,13 @@ def hopeless(diagnosis: Diagnosis) -> str | None:
 
 def schema_for(failure: Failure, step: str, policy: WorkflowPolicy) -> dict[str, Any] | bool | None:
     """Return the schema to follow: the catalog's, and the event's own only where the catalog declares none."""
+    return schema_in(failure.context, step, policy)
+
+
+def schema_in(context: JsonObject, step: str, policy: WorkflowPolicy) -> dict[str, Any] | bool | None:
+    """Return the schema to follow, of a failure's context."""
     declared = policy.schema_autofix.schema_of(step)
-    found = failure.context.get("schema") if declared is None else declared
+    found = context.get("schema") if declared is None else declared
     if not isinstance(found, dict | bool):
         return None
     return _with_nullable(found) if policy.schema_autofix.openapi_nullable else found
