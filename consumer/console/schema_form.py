@@ -160,7 +160,8 @@ def _plain(field: SchemaField, kind: str, value: object) -> SchemaField:
 
 def _read(field: SchemaField, text: str, before: object) -> object:
     """Return what a text of a field stands for; _WrongError where it is none of it."""
-    if text == field.value.replace("\r\n", "\n") and _fits(before, field.types):
+    is_offered = field.kind != "choice" or text in field.choices
+    if is_offered and text == field.value.replace("\r\n", "\n") and _fits(before, field.types):
         return before
     is_text = "string" in field.types and field.kind in {"text", "long"}
     if not text.strip() and not (is_text and before is not _ABSENT):

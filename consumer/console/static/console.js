@@ -21,7 +21,8 @@ const live = document.querySelector("[data-live]");
 if (live) {
   const every = 10_000, soonest = 2_000, room = 60_000;
   const moved = live.querySelector("[data-live-moved]"), lost = live.querySelector("[data-live-lost]");
-  moved.querySelector("a").href = location.href;
+  const page = live.dataset.page || location.href; /* what a form answered has no address that could be asked again */
+  moved.querySelector("a").href = page;
   let timer = 0, isLooking = false, looked = 0, source = null, known = "";
   /* Asks for the page anew and compares its digest; polls only where nothing is streamed. */
   const look = async () => {
@@ -29,7 +30,7 @@ if (live) {
     if (isLooking || document.hidden) return;
     isLooking = true;
     try {
-      const answer = await fetch(location.href, { redirect: "error", signal: AbortSignal.timeout(every) });
+      const answer = await fetch(page, { redirect: "error", signal: AbortSignal.timeout(every) });
       const found = answer.ok && /data-live="([0-9a-f]+)"/.exec(await answer.text());
       lost.hidden = Boolean(found);
       if (found) moved.hidden = found[1] === live.dataset.live;

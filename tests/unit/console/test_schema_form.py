@@ -105,3 +105,10 @@ def test_what_is_no_object_of_a_few_members_has_no_form(schema: object, value: o
 def test_an_odd_schema_is_a_field_of_json_or_a_text_and_never_breaks(odd: object) -> None:
     fields = fields_of({"properties": {"a": odd}}, {"a": {"b": [1]}, "c": None})
     assert written_into(fields, {"a": {"b": [1]}, "c": None}, filled(fields)) == ({"a": {"b": [1]}, "c": None}, {})
+
+
+def test_a_choice_that_is_none_is_told_though_nobody_touched_it() -> None:
+    value = VALUE | {"plan": "huge"}
+    fields = fields_of(SCHEMA, value)
+    _, errors = written_into(fields, value, filled(fields))
+    assert errors == {"/plan": "It has to be one of these: small, large."}
