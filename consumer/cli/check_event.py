@@ -2,16 +2,22 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
+from uuid import UUID
 
 from consumer.analysis.explained_plan import plan_as_json, rung_as_json
 from consumer.catalog import Catalog, Catalogs
 from consumer.cli.diagnose import diagnosed
 from consumer.cli.event_obstacles import local_obstacles, stored_obstacles
+from consumer.cli.foreign_events import as_posted, as_read, check_declared
 from consumer.diagnose import diagnose
+from consumer.errors import ConfigError
 from consumer.ingest.decode import AdmissionRules, decode
 from consumer.ingest.event_batches import split_batch
+from consumer.ingest.foreign.webhooks import WebhookFormat
 from consumer.model import (
     DeadLetter,
     Diagnosed,
@@ -34,19 +40,47 @@ from consumer.store.pool import Pool, open_pool, transaction, translated
 from schemas.envelope import Form, parse
 from schemas.names import PoisonReason
 
+_NONE: Final[JsonObject] = {
+    "accepted": False,
+    "healable": False,
+    "no_failure": "it tells of no failure: it is read, counted and passed over",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """That the event is the body of a `POST /api/healing/failures`."""
+
+    form: WebhookFormat
+    org_id: UUID
+
+
+def posted_as(form: str, org_id: UUID) -> Posted:
+    """Return what `--posted` says; ConfigError where there is no such format."""
+    if form not in set(WebhookFormat):
+        raise ConfigError(f"there is no format {form}: give one of {', '.join(WebhookFormat)}")
+    return Posted(WebhookFormat(form), org_id)
+
 
 def check_event(
-    value: bytes, headers: Sequence[tuple[str, bytes]], *, catalog: Path | None, with_database: bool
+    value: bytes,
+    headers: Sequence[tuple[str, bytes]],
+    *,
+    catalog: Path | None,
+    with_database: bool,
+    told_on: str | Posted | None = None,
 ) -> JsonObject:
     """Return every decision of the service on an event: `accepted` and `healable` sum it up, `ladder` has each rung.
 
     Offline: it reads the catalog and the settings, and with `with_database` the organisation, its wallet, the pauses
     and the breakers. `obstacles` has what is in the way and in no plan; a host's name is resolved when it is called.
+    `told_on` is the topic of the catalog on which others tell of it in words of their own, or that it is posted: then
+    `became` has the event that is made of it, and `no_failure` says so where none is.
     """
     settings = read_settings()
     now = datetime.now(UTC)
     record = Record(
-        topic=settings.kafka.failures_topic,
+        topic=told_on if isinstance(told_on, str) else settings.kafka.failures_topic,
         partition=0,
         offset=0,
         timestamp_ms=int(now.timestamp() * 1000),
@@ -54,17 +88,42 @@ def check_event(
         value=value,
         headers=tuple(headers),
     )
-    return asyncio.run(_check(record, settings, catalog or settings.catalog, now, with_database=with_database))
+    read = read_catalog(catalog or settings.catalog)
+    return asyncio.run(_check(record, settings, read, now, told_on, with_database=with_database))
+
+
+def _events(record: Record, catalog: Catalog, limit: int, told_on: str | Posted | None) -> Sequence[Record]:
+    match told_on:
+        case Posted():
+            return as_posted(record, told_on.form, told_on.org_id)
+        case str():
+            check_declared(told_on, catalog.topics)
+            return [
+                event for part in split_batch(record, max_bytes=limit) for event in as_read(part, catalog.topics, limit)
+            ]
+        case None:
+            return list(split_batch(record, max_bytes=limit))
 
 
 async def _check(
-    record: Record, settings: Settings, catalog_path: Path | None, now: datetime, *, with_database: bool
+    record: Record,
+    settings: Settings,
+    catalog: Catalog,
+    now: datetime,
+    told_on: str | Posted | None,
+    *,
+    with_database: bool,
 ) -> JsonObject:
-    catalog, limit = read_catalog(catalog_path), settings.intake.max_event_bytes
-    parts = list(split_batch(record, max_bytes=limit))
+    parts = _events(record, catalog, settings.intake.max_event_bytes, told_on)
+    if told_on is not None and not parts:
+        return _NONE
     if [part.part for part in parts] == [0]:
-        return await _check_one(record, settings, catalog, now, with_database=with_database)
-    events: list[Json] = [await _check_one(part, settings, catalog, now, with_database=with_database) for part in parts]
+        return await _check_one(
+            record if told_on is None else parts[0], settings, catalog, now, told_on, with_database=with_database
+        )
+    events: list[Json] = [
+        await _check_one(part, settings, catalog, now, told_on, with_database=with_database) for part in parts
+    ]
     sums = {
         name: all(isinstance(one, dict) and one[name] is True for one in events) for name in ("accepted", "healable")
     }
@@ -73,7 +132,13 @@ async def _check(
 
 
 async def _check_one(
-    record: Record, settings: Settings, catalog: Catalog, now: datetime, *, with_database: bool
+    record: Record,
+    settings: Settings,
+    catalog: Catalog,
+    now: datetime,
+    told_on: str | Posted | None,
+    *,
+    with_database: bool,
 ) -> JsonObject:
     decoded = decode(record, AdmissionRules(catalog=catalog, max_event_bytes=settings.intake.max_event_bytes), now)
     if isinstance(decoded, DeadLetter):
@@ -98,6 +163,7 @@ async def _check_one(
         "healable": isinstance(plan, Heal) and not any(one.is_final for one in obstacles),
         "failure_id": None if is_bare else str(decoded.id),
         **_failure_fields(decoded),
+        **({} if told_on is None else {"became": _became(decoded)}),
         "organisation": "exists" if with_database else "not checked",
         "diagnosis": {k: v for k, v in diagnosed(decoded.failure_reason, decoded.context).items() if k != "strategy"},
         "strategy": plan.strategy.value,
@@ -128,3 +194,7 @@ def _failure_fields(failure: Failure) -> JsonObject:
         "workflow_name": failure.workflow_name,
         "detected_at": failure.detected_at.isoformat(),
     }
+
+
+def _became(failure: Failure) -> JsonObject:
+    return {"failure_reason": failure.failure_reason, "context": dict(failure.context)}

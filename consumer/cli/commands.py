@@ -153,15 +153,26 @@ def check_event(
     database: Annotated[
         bool, typer.Option("--database", help="Ask it for the organisation, its wallet, pauses and breakers, too.")
     ] = False,
+    topic: Annotated[
+        str | None,
+        typer.Option("--topic", metavar="NAME", help="It is a record of this topic of the catalog."),
+    ] = None,
+    posted: Annotated[
+        str | None, typer.Option("--posted", metavar="FORMAT", help="It is a body of POST /api/healing/failures.")
+    ] = None,
+    org: Annotated[UUID | None, typer.Option("--org", metavar="ID", help="With --posted: whose it is.")] = None,
     human: Annotated[bool, typer.Option("--human", help="Words that end with what to do, instead of JSON.")] = False,
 ) -> None:
     """Say what would become of an event on standard input: accepted? its diagnosis, strategy, plan; 0 when healable."""
-    from consumer.cli.check_event import check_event
+    from consumer.cli.check_event import check_event, posted_as
     from consumer.cli.event_page import event_page
     from consumer.cli.tables import print_json
 
+    if (posted is None) is not (org is None) or (posted is not None and topic is not None):
+        raise typer.BadParameter("--posted and --org go together, and without --topic.")
+    told_on = topic if posted is None or org is None else posted_as(posted, org)
     headers = [header_of(one) for one in header or ()]
-    found = check_event(stdin().read(), headers, catalog=catalog, with_database=database)
+    found = check_event(stdin().read(), headers, catalog=catalog, with_database=database, told_on=told_on)
     if human:
         sys.stdout.write(event_page(found))
     else:

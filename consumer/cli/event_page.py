@@ -18,6 +18,9 @@ def event_page(found: JsonObject) -> str:
 
 
 def _lines(found: dict[str, Any]) -> Iterator[str]:
+    if "no_failure" in found:
+        yield f"no failure    {found['no_failure']}"
+        return
     if not found["accepted"]:
         poison = found["poison"]
         yield f"not accepted  {poison['reason']}: it would be a dead letter"
@@ -25,6 +28,8 @@ def _lines(found: dict[str, Any]) -> Iterator[str]:
         return
     diagnosis, plan = found["diagnosis"], found["plan"]
     yield f"failure       {found['failure_id'] or 'named by its place in Kafka'}, workflow {found['workflow_name']}"
+    if "became" in found:
+        yield f"became        {found['became']['failure_reason']}"
     yield f"diagnosis     {diagnosis['failure_type']}, {diagnosis['disposition']}"
     yield f"plan          {found['strategy']}: {_planned(plan)}"
     for one in found["obstacles"]:
