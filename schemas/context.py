@@ -13,6 +13,7 @@ from pydantic import BeforeValidator, Field, StringConstraints, ValidationError,
 
 from schemas.asset import AssetContext
 from schemas.entries import MAX_ERROR_HEADERS, MAX_ITEMS, MAX_STEPS, at_most
+from schemas.fault_words import fault_in_words
 from schemas.headers import plain_headers
 from schemas.idempotency import KeyOfHeaders
 from schemas.names import Effect, RunStatus
@@ -293,6 +294,16 @@ def payload_of(context: Mapping[str, Any]) -> PayloadContext | ContextFault | No
     return _validated({name: context[name] for name in ("payload", "schema") if name in context}, "", PayloadContext)
 
 
+_READERS: Final = (run_of, request_of, asset_of, dependency_of, workflow_of, resume_of, payload_of)
+
+
+def unusable_parts(context: Mapping[str, Any]) -> dict[str, str]:
+    """Return what is there and cannot be used, by its path, with what it has to be; it quotes no value."""
+    read = (reader(context) for reader in _READERS)
+    faults = (fault for fault in read if isinstance(fault, ContextFault))
+    return {fault.path: fault.message for fault in faults if fault.path not in fault.missing}
+
+
 def _part(context: Mapping[str, Any], name: str, model: type[_PartT]) -> _PartT | ContextFault | None:
     value = context.get(name)
     return None if value is None else _validated(value, f".{name}", model)
@@ -302,10 +313,10 @@ def _validated(value: object, at: str, model: type[_PartT]) -> _PartT | ContextF
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        faults = error.errors(include_url=False, include_context=False, include_input=False)
+        faults = error.errors(include_url=False, include_input=False)
         paths = [f"context{at}" + "".join(f".{step}" for step in _steps(fault["loc"], value)) for fault in faults]
         missing = tuple(path for path, fault in zip(paths, faults, strict=True) if fault["type"] == "missing")
-        return ContextFault(path=paths[0], message=faults[0]["msg"], missing=missing)
+        return ContextFault(path=paths[0], message=fault_in_words(faults[0]), missing=missing)
 
 
 def _steps(loc: tuple[int | str, ...], value: object) -> list[str]:

@@ -245,9 +245,16 @@ def _trace(attributes: Mapping[str, Any], headers: Mapping[str, bytes]) -> Trace
     return near if near.parent else trace_of(attributes.get(TRACEPARENT), attributes.get(TRACESTATE))
 
 
+_NO_OBJECT: Final[Mapping[type, tuple[str, str]]] = {
+    str: ("a JSON text and no object", "send the object itself; where the text holds JSON, it was encoded twice"),
+    list: ("a JSON list and no object", "send each event as a record of its own, or as a CloudEvents batch"),
+}
+
+
 def _object(value: object, where: str = "the value") -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise EnvelopeError(PoisonReason.WRONG_SHAPE, f"{where} is JSON but no object: send an object")
+        kind, cure = _NO_OBJECT.get(type(value), ("JSON but no object", "send an object"))
+        raise EnvelopeError(PoisonReason.WRONG_SHAPE, f"{where} is {kind}: {cure}")
     return value
 
 

@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from schemas.errors import EnvelopeError
+from schemas.fault_words import fault_in_words, same_word
 from schemas.names import PoisonReason
 from schemas.rfc3339 import Time
 
@@ -52,11 +53,11 @@ def decode_failure(data: Mapping[str, Any]) -> WorkflowFailure:
     try:
         return WorkflowFailure.model_validate(data)
     except ValidationError as error:
-        _refuse(error)
+        _refuse(error, data)
 
 
-def _refuse(error: ValidationError) -> NoReturn:
-    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+def _refuse(error: ValidationError, data: Mapping[str, Any]) -> NoReturn:
+    first = error.errors(include_url=False, include_input=False)[0]
     field = ".".join(str(step) for step in first["loc"]) or "data"
     match field, first["type"]:
         case "detected_at", _:
@@ -65,4 +66,11 @@ def _refuse(error: ValidationError) -> NoReturn:
             kind = PoisonReason.TOO_LARGE
         case _:
             kind = PoisonReason.WRONG_SHAPE
-    raise EnvelopeError(kind, f"data.{field}: {first['msg']}".replace("data.data:", "data:")) from error
+    says = f"{fault_in_words(first)}{_named_otherwise(field, data) if first['type'] == 'missing' else ''}"
+    raise EnvelopeError(kind, f"data.{field}: {says}".replace("data.data:", "data:")) from error
+
+
+def _named_otherwise(field: str, data: Mapping[str, Any]) -> str:
+    """Say which of the names that were sent is the missing one's in another spelling (`orgId`)."""
+    given = next((name for name in data if same_word(name, field)), None)
+    return "" if given is None else f"; `{given}` is not read: write `{field}`"

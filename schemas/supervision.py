@@ -10,6 +10,7 @@ from schemas.bulk import Bulk, BulkPreview, BulkStart, BulkStop
 from schemas.command_base import AnyOrder
 from schemas.edit import Edit
 from schemas.errors import EnvelopeError
+from schemas.fault_words import fault_in_words
 from schemas.heal_result import Published, Sha256
 from schemas.names import CommandName, CommandOutcome, FailureType, PoisonReason, RunStatus, StrategyName
 from schemas.reason import PlaceName
@@ -163,11 +164,11 @@ def decode_heartbeat(data: Mapping[str, Any]) -> Heartbeat:
 
 
 def _refused(error: ValidationError, *, branches: frozenset[str]) -> EnvelopeError:
-    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    first = error.errors(include_url=False, include_input=False)[0]
     if first["type"].startswith("union_tag"):
         names = ", ".join(CommandName)
         return EnvelopeError(PoisonReason.WRONG_SHAPE, f"data.command: must be one of {names}")
     # Only the first one is the kind of the command: a field may have a kind's name, as `did_not_happen` has.
     steps = [str(step) for at, step in enumerate(first["loc"]) if at or step not in branches]
     kind = PoisonReason.BAD_TIME if steps and steps[-1] in ("until", "beat_at") else PoisonReason.WRONG_SHAPE
-    return EnvelopeError(kind, ".".join(["data", *steps]) + f": {first['msg']}")
+    return EnvelopeError(kind, ".".join(["data", *steps]) + f": {fault_in_words(first)}")

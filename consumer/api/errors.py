@@ -9,6 +9,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from consumer.errors import TransientError
+from schemas.fault_words import fault_in_words
 
 SERVER_ERRORS: Final = 500
 
@@ -38,7 +39,7 @@ def answer_errors(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     def _invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
-        faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
+        faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault_in_words(fault)}" for fault in error.errors())
         return answer(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_request", faults)
 
     @app.exception_handler(HTTPException)

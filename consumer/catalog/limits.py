@@ -9,6 +9,8 @@ from pydantic import Field
 from consumer.catalog.declared import Declared
 from consumer.model import MicroAud
 
+NoNegative = Annotated[timedelta, Field(ge=timedelta(0))]
+
 
 def micro_aud(amount: Decimal) -> MicroAud:
     """Convert Australian dollars to millionths, exactly to the sixth digit."""
@@ -20,14 +22,14 @@ class AutoRetryLimits(Declared):
 
     tries: Annotated[int, Field(ge=1, le=10)] = 3
     """Most calls within one attempt."""
-    timeout: timedelta = timedelta(seconds=10)
+    timeout: Annotated[timedelta, Field(gt=timedelta(0))] = timedelta(seconds=10)
     """Timeout of one call, connect to last byte. A request may ask for less, never for more."""
-    inline_wait: timedelta = timedelta(seconds=5)
+    inline_wait: NoNegative = timedelta(seconds=5)
     """A Retry-After longer than this becomes a durable timer instead of a wait in a slot."""
-    base: timedelta = timedelta(milliseconds=50)
+    base: NoNegative = timedelta(milliseconds=50)
     """First step of the full jitter: rand(0,1) * min(base * 2^(n-1), cap)."""
-    throttled_base: timedelta = timedelta(seconds=1)
-    cap: timedelta = timedelta(seconds=20)
+    throttled_base: NoNegative = timedelta(seconds=1)
+    cap: NoNegative = timedelta(seconds=20)
     response_bytes: Annotated[int, Field(ge=1024, le=64 * 1024 * 1024)] = 4 * 1024 * 1024
     """A larger answer is not read to its end, and not counted as healed."""
     verify: Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(minutes=5))] = timedelta(minutes=1)

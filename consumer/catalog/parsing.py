@@ -1,16 +1,13 @@
 """The whole catalog: parses and validates its YAML, reports errors with their line, looks up sources and workflows."""
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from functools import cached_property
-from operator import itemgetter
 from typing import Annotated, Final, Literal, TypeAlias, TypeVar
 from uuid import UUID
 
-import yaml
 from pydantic import Field, ValidationError
 
 from consumer.catalog.access import Secret, Source, among
@@ -19,6 +16,7 @@ from consumer.catalog.billing import BillingAccount
 from consumer.catalog.bindings import missing_bindings, source_refusal
 from consumer.catalog.declared import Declared
 from consumer.catalog.dependencies import Dependency
+from consumer.catalog.faults import faults_in_words, place_of
 from consumer.catalog.generators.declared import DescribedGenerator
 from consumer.catalog.media_stores import DeclaredMediaStore
 from consumer.catalog.no_secret import DeclaredPlaces
@@ -30,6 +28,7 @@ from consumer.catalog.topics import DeclaredTopic
 from consumer.catalog.yaml_text import read_yaml
 from consumer.errors import ConfigError
 from consumer.model import ActionName
+from schemas.fault_words import did_you_mean
 from schemas.json_value import steps_of
 
 ActionKey: TypeAlias = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
@@ -155,8 +154,8 @@ def parse_catalog(text: str, name: str = "catalog", read: Callable[[str], str] |
     try:
         document = _Document.model_validate(value, context=files)
     except ValidationError as error:
-        raise ConfigError("; ".join(_faults(error, root, name))) from error
-    undeclared = [f"{_place(root, path, name)}: {why}" for path, why in _undeclared_references(document)]
+        raise ConfigError("; ".join(faults_in_words(error, root, name, _Document))) from error
+    undeclared = [f"{place_of(root, path, name)}: {why}" for path, why in _undeclared_references(document)]
     if undeclared:
         raise ConfigError("; ".join(undeclared))
     unbound = missing_bindings(document.sources, document.secrets, document.workflows)
@@ -175,47 +174,25 @@ def parse_catalog(text: str, name: str = "catalog", read: Callable[[str], str] |
         generators=dict(document.generators),
         topics={one.topic: one for one in document.topics},
         files=tuple(named),
-        unbound=tuple(f"{_place(root, path, name)}: {why}" for path, why in unbound),
+        unbound=tuple(f"{place_of(root, path, name)}: {why}" for path, why in unbound),
     )
-
-
-def _faults(error: ValidationError, root: yaml.Node | None, name: str) -> Iterator[str]:
-    told = []
-    for fault in error.errors(include_url=False):
-        # An error within a template carries its path below the field.
-        path = (*fault["loc"], *fault.get("ctx", {}).get("path", ()))
-        why = _no_such_field(str(path[-1])) if fault["type"] == "extra_forbidden" else fault["msg"]
-        told.append((_line(root, path), f"{_place(root, path, name)}: {why}"))
-    return (why for _, why in sorted(told, key=itemgetter(0)))
-
-
-def _no_such_field(name: str) -> str:
-    known = sorted({field for model in _models(Declared) for field in model.model_fields})
-    near = get_close_matches(name, known, n=1)
-    return "no such field here" + (f": did you mean `{near[0]}`?" if near and near[0] != name else "")
-
-
-def _models(model: type[Declared]) -> Iterator[type[Declared]]:
-    yield model
-    for below in model.__subclasses__():
-        yield from _models(below)
 
 
 def _undeclared_references(document: _Document) -> Iterator[tuple[tuple[int | str, ...], str]]:
     for index, policy in enumerate(document.workflows):
         for place, secret in enumerate(policy.secrets):
             if secret not in document.secrets:
-                yield ("workflows", index, "secrets", place), f"{secret} is not declared under `secrets:`"
+                yield ("workflows", index, "secrets", place), _undeclared("secrets", secret, document.secrets)
         for name, chosen, block in (
             ("runner", policy.runner, document.runners),
             ("media_store", policy.media_store, document.media_stores),
         ):
             if chosen is not None and chosen not in block:
-                yield ("workflows", index, name), f"{chosen} is not declared under `{name}s:`"
+                yield ("workflows", index, name), _undeclared(f"{name}s", chosen, block)
         for step, rule in policy.steps.items():
             named = rule.read_back.secrets if rule.read_back is not None else frozenset()
             for secret in sorted(named - set(document.secrets)):
-                yield ("workflows", index, "steps", step), f"secret://{secret} is not declared under `secrets:`"
+                yield ("workflows", index, "steps", step), _undeclared("secrets", secret, document.secrets, "secret://")
     topics = [one.topic for one in document.topics]
     for index, topic in enumerate(topics):
         if topic in topics[:index]:
@@ -235,7 +212,7 @@ def _undeclared_names(document: _Document) -> Iterator[tuple[tuple[int | str, ..
         ):
             for place, name in enumerate(names):
                 if name not in declared:
-                    yield ("workflows", index, block, place), f"{name} is not declared under `{block}:`"
+                    yield ("workflows", index, block, place), _undeclared(block, name, declared)
 
 
 def _unwatchable(document: _Document) -> Iterator[tuple[tuple[int | str, ...], str]]:
@@ -256,7 +233,10 @@ def _unwatchable(document: _Document) -> Iterator[tuple[tuple[int | str, ...], s
 def _undeclared_secrets(document: _Document) -> Iterator[tuple[tuple[int | str, ...], str]]:
     for index, policy in enumerate(document.workflows):
         for secret in sorted(policy.agent.secrets - set(document.secrets)) if policy.agent is not None else ():
-            yield ("workflows", index, "agent", "headers"), f"secret://{secret} is not declared under `secrets:`"
+            yield (
+                ("workflows", index, "agent", "headers"),
+                _undeclared("secrets", secret, document.secrets, "secret://"),
+            )
     for block, named in (
         ("runners", {name: one.secrets for name, one in document.runners.items()}),
         ("media_stores", {name: one.secrets for name, one in document.media_stores.items()}),
@@ -267,7 +247,7 @@ def _undeclared_secrets(document: _Document) -> Iterator[tuple[tuple[int | str, 
     ):
         for name, secrets in named.items():
             for secret in sorted(secrets - set(document.secrets)):
-                yield (block, name), f"secret://{secret} is not declared under `secrets:`"
+                yield (block, name), _undeclared("secrets", secret, document.secrets, "secret://")
 
 
 def _undeclared_actions(document: _Document) -> Iterator[tuple[tuple[int | str, ...], str]]:
@@ -278,7 +258,7 @@ def _undeclared_actions(document: _Document) -> Iterator[tuple[tuple[int | str, 
                     continue
                 declared, at = document.actions.get(rung.action), ("workflows", index, "ladders", kind, place)
                 if declared is None:
-                    yield at, f"{rung.action} is not declared under `actions:`"
+                    yield at, _undeclared("actions", rung.action, document.actions)
                 elif not declared.heals and place == len(whole) - 1:
                     yield at, f"{rung} heals nothing by itself (`heals`): a rung has to come after it"
         for rung in policy.rungs:
@@ -290,28 +270,20 @@ def _undeclared_generators(document: _Document) -> Iterator[tuple[tuple[int | st
     for index, policy in enumerate(document.workflows):
         for place, generator in enumerate(policy.generators):
             if generator not in document.generators:
-                yield ("workflows", index, "generators", place), f"{generator} is not declared under `generators:`"
+                yield (
+                    ("workflows", index, "generators", place),
+                    _undeclared("generators", generator, document.generators),
+                )
     for name, maker in document.generators.items():
         for place, successor in enumerate(maker.successors):
             if successor not in document.generators:
-                yield ("generators", name, "successors", place), f"{successor} is not declared under `generators:`"
+                yield (
+                    ("generators", name, "successors", place),
+                    _undeclared("generators", successor, document.generators),
+                )
             elif document.generators[successor].makes != maker.makes:
                 yield ("generators", name, "successors", place), f"{successor} makes no {maker.makes}"
 
 
-def _place(root: yaml.Node | None, path: tuple[int | str, ...], name: str) -> str:
-    return f"{name}:{_line(root, path)}: {'.'.join(str(part) for part in path)}"
-
-
-def _line(node: yaml.Node | None, path: tuple[int | str, ...]) -> int:
-    line = node.start_mark.line + 1 if node is not None else 1
-    for part in path:
-        if isinstance(node, yaml.MappingNode):
-            below = next(((k, v) for k, v in node.value if k.value == str(part)), None)
-            if below is None:
-                continue  # the tag of a union, or a field that is not there
-            line, node = below[0].start_mark.line + 1, below[1]
-        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
-            node = node.value[part]
-            line = node.start_mark.line + 1
-    return line
+def _undeclared(block: str, name: str, declared: Collection[str], scheme: str = "") -> str:
+    return f"{scheme}{name} is not declared under `{block}:`{did_you_mean(name, declared)}"

@@ -19,7 +19,7 @@ from consumer.catalog.declared import Declared
 from consumer.catalog.dependencies import Dependency
 from consumer.catalog.heartbeats import HeartbeatRules
 from consumer.catalog.ladder import ONCE, UNLIMITED, Ladders, RungLimits, Rungs, contradictions
-from consumer.catalog.limits import AutoRetryLimits, Brake, SameLimit, micro_aud
+from consumer.catalog.limits import AutoRetryLimits, Brake, NoNegative, SameLimit, micro_aud
 from consumer.catalog.no_secret import Place
 from consumer.catalog.route_repair import RouteRepairLimits
 from consumer.catalog.runners.checks import fault
@@ -64,10 +64,10 @@ class WorkflowPolicy(Declared):
     """Brake on mass failures; none by default: only its operator knows how many runs a workflow has."""
     approval: ApprovalRules | None = None
     """Plans that act only after a person's yes; none by default."""
-    backoff: timedelta = timedelta(seconds=5)
+    backoff: NoNegative = timedelta(seconds=5)
     """Backoff before the second attempt; doubles each time, with jitter, up to `backoff_cap`."""
-    backoff_cap: timedelta = timedelta(minutes=10)
-    max_age: timedelta = timedelta(hours=24)
+    backoff_cap: NoNegative = timedelta(minutes=10)
+    max_age: Annotated[timedelta, Field(gt=timedelta(0))] = timedelta(hours=24)
     """Longest age of a failure that is healed: an older one is not worth it, as its world has moved on."""
     no_secret: Annotated[tuple[Place, ...], Field(max_length=64)] = ()
     """Places of its requests and payloads that hold no secret, whatever they look like: what stands there is sent."""

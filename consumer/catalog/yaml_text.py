@@ -11,6 +11,21 @@ MOST_VALUES: Final = 1_000_000
 """Values of a document once its aliases are written out; a page of aliases of aliases has thousands of millions."""
 
 
+_HINTS: Final = (
+    ("'\\t'", "a tab is no indentation: write spaces"),
+    ("alphabetic or numeric", 'a `*` or `&` by itself is written in quotes: "*"'),
+    ("undefined alias", 'what begins with `*` is written in quotes: "*.example.com"'),
+    ("unhashable key", "what begins with `{` is written in quotes; the catalog has no templates of its own"),
+    ("mapping values are not allowed", "look at its indentation, and write a text with `: ` in quotes"),
+    ("expected <block end>", "look at its indentation: it has to be that of its neighbours"),
+    ("a single document", "`---` begins a second document: a catalog is one"),
+    ("expected ',' or ']'", "a `[` or a quote before it is not closed"),
+    ("expected ',' or '}'", "a `{` or a quote before it is not closed"),
+    ("end of stream", "a quote or a bracket before it is not closed"),
+)
+"""What stands in the library's words, and what its writer most often has to change."""
+
+
 def read_yaml(text: str, name: str) -> tuple[yaml.Node | None, Any]:
     """Return the document's node, None where there is none, and its value; `name` stands in the errors.
 
@@ -30,9 +45,22 @@ def read_yaml(text: str, name: str) -> tuple[yaml.Node | None, Any]:
             raise ConfigError(f"{name}: more than {MOST_VALUES:,} values once its aliases are written out")
         return root, _PlainValues("").construct_document(root)
     except yaml.YAMLError as error:
-        raise ConfigError(f"{name}: not YAML: {' '.join(str(error).split())}") from error
+        raise ConfigError(_not_yaml(error, name)) from error
     except RecursionError:
         raise ConfigError(f"{name}: nested too deeply, or an alias stands within what it names") from None
+
+
+def _not_yaml(error: yaml.YAMLError, name: str) -> str:
+    """Say on which line it ends to be YAML and why, with what people most often meant by it."""
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    problem, context = getattr(error, "problem", None), getattr(error, "context", None)
+    if mark is None or problem is None:
+        return f"{name}: not YAML: {' '.join(str(error).split())}"
+    hints = (hint for sign, hint in _HINTS if sign in problem)
+    begun = getattr(error, "context_mark", None)
+    since = f" (begun on line {begun.line + 1})" if begun is not None and begun.line != mark.line else ""
+    why = ", ".join(part for part in (context, problem) if part)
+    return f"{name}:{mark.line + 1}: not YAML: {why}{since}{next((f'; {hint}' for hint in hints), '')}"
 
 
 class _PlainValues(yaml.SafeLoader):

@@ -141,6 +141,7 @@ def _filter_of(wanted: dict[str, Any]) -> "BulkFilter":
     from pydantic import ValidationError
 
     from schemas.bulk import BulkFilter
+    from schemas.fault_words import fault_in_words
 
     try:
         return BulkFilter(**{name: value for name, value in wanted.items() if value is not None})
@@ -148,7 +149,7 @@ def _filter_of(wanted: dict[str, Any]) -> "BulkFilter":
         first = error.errors(include_url=False)[0]
         options = {"workflow_name": "--workflow", "fingerprint": "--cause", "target": "--target"}
         option = options.get(str(first["loc"][0])) if first["loc"] else "--since and --before"
-        raise typer.BadParameter(f"{option}: {first['msg']}") from None
+        raise typer.BadParameter(f"{option}: {fault_in_words(first)}") from None
 
 
 def _who(by: str | None) -> str:

@@ -1,7 +1,7 @@
 """`shw check-event`: dry run of one event through the service's own decoder, rules and planner, without effects."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -37,7 +37,9 @@ from consumer.settings import Settings, read_settings
 from consumer.store.intake import known_organisations
 from consumer.store.migrate import check_schema
 from consumer.store.pool import Pool, open_pool, transaction, translated
+from schemas.context import Context, RequestContext, unusable_parts
 from schemas.envelope import Form, parse
+from schemas.fault_words import did_you_mean
 from schemas.names import PoisonReason
 
 _NONE: Final[JsonObject] = {
@@ -171,9 +173,23 @@ async def _check_one(
         "ladder": [rung_as_json(rung, passed_over) for rung, passed_over in ladder],
         "obstacles": [one.as_json() for one in obstacles],
         "missing_fields": list(plan.missing) if isinstance(plan, Refuse) else [],
+        "unusable_fields": dict(unusable_parts(decoded.context)),
+        "misspelt": [*_misspelt(decoded.context)],
         "redactions": list(decoded.redactions),
         "mended_characters": decoded.mended,
     }
+
+
+def _misspelt(context: JsonObject) -> Iterator[Json]:
+    """Yield what the context has under a name that is not read, and that is near to one that is."""
+    request = context.get("request")
+    for at, names, known in (
+        ("context", context, Context.model_fields),
+        ("context.request", request if isinstance(request, dict) else {}, RequestContext.model_fields),
+    ):
+        for name in names:
+            if name not in known and (meant := did_you_mean(name, known)):
+                yield f"{at}.{name} is not read{meant}"
 
 
 async def _is_known(pool: Pool, org_id: OrgId) -> bool:

@@ -4,10 +4,15 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from consumer.model import JsonObject
+from schemas.names import FailureType
 from schemas.printable import escape_line
 
 PUBLISH: Final = "publish it"
 CHANGE: Final = "change this line"
+NOTHING_KNOWN: Final = (
+    "failure_reason says nothing that is known: send the error's own text, and its code, type or HTTP status in "
+    "context.error"
+)
 
 
 def event_page(found: JsonObject) -> str:
@@ -44,14 +49,22 @@ def _planned(plan: dict[str, Any]) -> str:
     return f"heal, effect {plan['effect']}, holds {plan['credits_held_aud']} AUD"
 
 
+def _why_not(found: dict[str, Any], plan: dict[str, Any]) -> str:
+    if found["diagnosis"]["failure_type"] == FailureType.UNKNOWN:
+        return NOTHING_KNOWN
+    return str(plan.get("reason") or ", ".join(plan.get("why", ())))
+
+
 def _end(found: dict[str, Any], plan: dict[str, Any]) -> Iterator[str]:
+    for misspelt in found["misspelt"]:
+        yield f"{'mind' if found['healable'] else CHANGE}: {misspelt}"
     if found["healable"]:
         yield PUBLISH
         return
     for field in found["missing_fields"]:
-        yield f"{CHANGE}: {field} is missing"
+        yield f"{CHANGE}: {field} {found['unusable_fields'].get(field, 'is missing')}"
     final = [one for one in found["obstacles"] if one["final"]]
     if not found["missing_fields"] and not final:
-        yield f"{CHANGE}: {plan.get('reason') or ', '.join(plan.get('why', ()))}"
+        yield f"{CHANGE}: {_why_not(found, plan)}"
     for one in final:
         yield f"{CHANGE}: {one['mend']}"

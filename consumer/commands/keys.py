@@ -17,6 +17,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from consumer.api.key_set import ALGORITHMS, KeySet, KeysUnreadable, fetch, parse_keys
 from consumer.errors import ConfigError
 from consumer.settings import CommandSettings
+from schemas.fault_words import fault_in_words
 from schemas.names import CommandName
 
 log = structlog.get_logger(__name__)
@@ -108,9 +109,11 @@ def read_key_file(path: Path) -> tuple[CommandKey, ...]:
     try:
         return _KeyFile.model_validate(yaml.safe_load(text)).keys
     except ValidationError as error:
-        fault = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        fault = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, fault["loc"])) or "the file"
-        raise ConfigError(f"SHW_COMMANDS__KEYS_FILE: {path}: {where}: {fault['msg']}") from None
+        raise ConfigError(
+            f"SHW_COMMANDS__KEYS_FILE: {path}: {where}: {fault_in_words(fault, an_object='a mapping')}"
+        ) from None
     except (yaml.YAMLError, ValueError, RecursionError):  # ValueError: no UTF-8, or a day or number that is none
         raise ConfigError(f"SHW_COMMANDS__KEYS_FILE: {path} is no YAML, or a value in it is none") from None
 

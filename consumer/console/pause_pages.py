@@ -16,6 +16,7 @@ from consumer.api.pauses import PauseBody, ResumeBody
 from consumer.api.tokens import User
 from consumer.console import words
 from consumer.console.frame import PageFrame, read_form
+from schemas.fault_words import fault_in_words
 from schemas.names import FailureType, StrategyName
 
 PAUSES: Final = "/pauses"
@@ -96,9 +97,9 @@ def _begins(form: Mapping[str, str]) -> datetime | None:
 
 def told(error: ValidationError) -> ApiError:
     """Return the error of a form that was filled in wrongly: the first of what is wrong with it."""
-    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    first = error.errors(include_url=False, include_input=False)[0]
     field = str(first["loc"][0]) if first["loc"] else "form"
     if field == "reason":
         message = "Say why, in a few words: whoever looks later has to understand it. Nothing was changed."
         return ApiError(HTTPStatus.BAD_REQUEST, "no_reason", message)
-    return ApiError(HTTPStatus.BAD_REQUEST, "bad_form", f"{field}: {first['msg']}. Nothing was changed.")
+    return ApiError(HTTPStatus.BAD_REQUEST, "bad_form", f"{field}: {fault_in_words(first)}. Nothing was changed.")

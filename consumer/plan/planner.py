@@ -39,6 +39,7 @@ from consumer.plan.reasons import (
     no_entry_reason,
     not_allowed_reason,
     not_installed_reason,
+    passed_over_for_lack,
     unpayable,
     unsure_reason,
 )
@@ -282,8 +283,7 @@ class Planner:
             code = Code.REFUSED if denied is None else Code.DENIED
             return PassedOver(rung=name, code=code, reason=distrusted)
         if missing := rung.needs(failure):
-            reason = f"the event lacks what {name} needs: {', '.join(missing)}"
-            return PassedOver(rung=name, code=Code.MISSING_CONTEXT, reason=reason, missing=missing)
+            return passed_over_for_lack(name, missing, failure)
         forbidden = not_allowed_reason(name, policy) if policy.strategies is not None else None
         forbidden = forbidden or unsure_reason(name, failure, diagnosis, policy)
         forbidden = forbidden or limit_reason(failure, policy, now)

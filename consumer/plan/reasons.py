@@ -5,6 +5,7 @@ from datetime import datetime
 from consumer.catalog import WorkflowPolicy
 from consumer.model import ActionName, Diagnosis, Failure, Heal, MicroAud, PassedOver, RungName, in_aud, strategy_of
 from consumer.model.wallet import INSUFFICIENT
+from schemas.context import unusable_parts
 from schemas.names import Code, StrategyName
 
 
@@ -13,6 +14,15 @@ def not_installed_reason(rung: RungName) -> str:
     if isinstance(rung, ActionName):
         return f"{rung} is not declared in the catalog in force"
     return f"strategy {rung} is not installed in this deployment"
+
+
+def passed_over_for_lack(rung: RungName, missing: tuple[str, ...], failure: Failure) -> PassedOver:
+    """Return why a rung may not act for which the event lacks something, or has it in a form that cannot be used."""
+    unusable = unusable_parts(failure.context)
+    told = (f"{path} ({unusable[path]})" if path in unusable else path for path in missing)
+    lacks = "lacks, or has in an unusable form," if unusable.keys() & set(missing) else "lacks"
+    reason = f"the event {lacks} what {rung} needs: {', '.join(told)}"
+    return PassedOver(rung=rung, code=Code.MISSING_CONTEXT, reason=reason, missing=missing)
 
 
 def no_entry_reason(failure: Failure) -> str:

@@ -125,6 +125,12 @@ def read_catalog(path: Path | None) -> Catalog:
         )
     try:
         text = path.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"The catalog {path} cannot be read: {error}. Set SHW_CATALOG to its path.") from error
+    except OSError as error:
+        why = error.strerror or error
+        raise ConfigError(f"The catalog {path} cannot be read: {why}. Set SHW_CATALOG to its path.") from error
+    except UnicodeDecodeError as error:
+        line = bytes(error.object[: error.start]).count(b"\n") + 1
+        raise ConfigError(
+            f"{path}:{line}: no UTF-8 (byte 0x{error.object[error.start]:02x}): save it as UTF-8"
+        ) from error
     return parse_catalog(text, str(path), lambda named: (path.parent / named).read_text())

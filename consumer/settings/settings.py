@@ -31,6 +31,7 @@ from consumer.settings.sections import (
     ResumeSettings,
     Seconds,
 )
+from schemas.fault_words import fault_in_words
 
 PREFIX: Final = "SHW_"
 
@@ -159,9 +160,10 @@ def read_settings() -> Settings:
 
 def _format_errors(error: ValidationError) -> str:
     lines = []
-    for fault in error.errors(include_url=False, include_input=False):
+    for fault in error.errors(include_url=False):
         where = "__".join(str(part) for part in fault["loc"]).upper()
-        lines.append(f"SHW_{where}: {fault['msg']}" if where else fault["msg"])
+        says = fault_in_words(fault)
+        lines.append(f"SHW_{where}: {says}" if where else says)
     return "Settings: " + "; ".join(lines)
 
 

@@ -10,6 +10,7 @@ from pydantic.alias_generators import to_camel
 
 from consumer.model import JsonObject
 from consumer.model.digest import digest
+from schemas.fault_words import fault_in_words
 
 MOST_STEPS: Final = 200
 MOST_NEEDED: Final = 100
@@ -167,6 +168,6 @@ class Definition(DefinitionModel):
 
 def first_fault(error: ValidationError) -> str:
     """Say where the first fault is and what it is, without the value that stands there."""
-    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    first = error.errors(include_url=False, include_input=False)[0]
     where = "/".join(str(part) for part in first["loc"])
-    return f"/{where}: {first['msg']}"
+    return f"/{where}: {fault_in_words(first)}"

@@ -395,7 +395,7 @@ def test_a_part_that_is_absent_or_null_is_none() -> None:
 def test_the_names_of_all_that_is_missing_are_told() -> None:
     assert request_of({"request": {}}) == ContextFault(
         path="context.request.method",
-        message="Field required",
+        message="is missing",
         missing=("context.request.method", "context.request.url"),
     )
 

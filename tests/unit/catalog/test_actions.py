@@ -52,7 +52,7 @@ LARGER = {"url": "https://ops.example.com/class", "body": {"class": "{larger}"}}
             action(), {"ladders": {"unknown": ["action:flash", "auto-retry"]}}, "flash is not declared", id="no"
         ),
         pytest.param(action(), {"ladders": {"unknown": ["action:flush"]}}, "a rung has to come after it", id="last"),
-        pytest.param(action(), {"ladders": {"unknown": ["action:Flush!"]}}, "Input should be", id="a name of no form"),
+        pytest.param(action(), {"ladders": {"unknown": ["action:Flush!"]}}, "has to be", id="a name of no form"),
         pytest.param(action(), {"rungs": {"action:other": {"attempts": 1}}}, "stands on none", id="limits of nothing"),
         pytest.param(
             action(), {"strategies": ["auto-retry"]}, "route-repair, which action:flush counts as", id="allowed"
@@ -66,7 +66,7 @@ LARGER = {"url": "https://ops.example.com/class", "body": {"class": "{larger}"}}
             "is what stands there once",
             id="a larger one done",
         ),
-        pytest.param(action(cap={"starts": 0, "within": "PT1H"}), {}, "greater than or equal to 1", id="a cap of none"),
+        pytest.param(action(cap={"starts": 0, "within": "PT1H"}), {}, "has to be 1 or more", id="a cap of none"),
         pytest.param(action(read_back={"url": LOOK["url"]}), {}, "value", id="a look at nothing"),
         pytest.param(
             action(call={"url": "https://ops.example.com/flush", "effect": "keyed"}),

@@ -89,7 +89,7 @@ def test_a_good_one_is_read_whole() -> None:
         ("status: /state", "status: state", "pattern"),
         ("api: https://prefect.example.com/api", 'api: "https://prefect.example.com/{run.id}"', "without values"),
         ("runner: orders", "runner: others", "others is not declared under `runners:`"),
-        ("timeout: PT4S", "timeout: PT0S", "greater than 0"),
+        ("timeout: PT4S", "timeout: PT0S", "has to be more than 0"),
     ],
 )  # fmt: skip
 def test_what_cannot_work_is_found_with_its_line(place: str, becomes: str, says: str) -> None:
@@ -105,7 +105,7 @@ LOOK = GOOD[GOOD.index("    look:") : GOOD.index("    timeout:")]
 @pytest.mark.parametrize(
     ("there", "instead", "place", "says"),
     [
-        (LOOK, "", "  orders:", "look: Field required"),
+        (LOOK, "", "  orders:", "look: is missing"),
         ("      key_header: Idempotency-Key\n", "", "effect: keyed", "`key_header`"),
         ('{run.id}"\n      status', 'all"\n      status', "    look:", "`{run.id}`"),
         ('document: "{definition}"', "document: old", "replace_definition:", "`{definition}`"),

@@ -41,8 +41,8 @@ def test_the_first_pattern_that_matches_a_step_counts() -> None:
     [
         ("    grade: generous\n", 5, "lossless"),
         ("    verify: PT9M\n", 5, "8 minutes"),
-        ("    verify: PT0S\n", 5, "greater than"),
-        ("    drift_after: 0\n", 5, "greater than or equal to 1"),
+        ("    verify: PT0S\n", 5, "has to be more than"),
+        ("    drift_after: 0\n", 5, "has to be 1 or more"),
         ("    guarded: [/a, b]\n", 5, "pattern"),
         ("    guarded: [/a~2]\n", 5, "pattern"),
         ("    schemas:\n      a: true\n      b: {type: objet}\n", 7, "not a JSON Schema 2020-12 at /type"),

@@ -61,4 +61,4 @@ def test_an_ordinary_alias_and_a_merged_mapping_are_read() -> None:
 
 
 def test_without_a_word_it_says_what_is_missing() -> None:
-    assert refusal("# nothing yet\n") == "c.yaml:1: version: Field required"
+    assert refusal("# nothing yet\n") == "c.yaml:1: version: is missing"

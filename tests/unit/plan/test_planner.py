@@ -447,7 +447,7 @@ FAULTS = {
     "ladders: {invalid_schema: [auto-retry, auto-retry]}": "5: workflows.0.ladders.invalid_schema.1: auto-retry stands",
     "ladders: {nonsense: [auto-retry]}": "5: workflows.0.ladders.nonsense",
     "ladders: {unknown: []}": "5: workflows.0.ladders.unknown: an empty ladder",
-    "ladders:\n    unknown:\n    - auto-retry\n    - auto-rety": "8: workflows.0.ladders.unknown.1: Input should be",
+    "ladders:\n    unknown:\n    - auto-retry\n    - auto-rety": "8: workflows.0.ladders.unknown.1: has to be",
     "ladders:\n    unknown:\n    - DeepAgent-full-workflow-rewrite\n    - auto-retry": "7: .* only be the last rung",
     "strategies: [auto-retry]\n  ladders:\n    unknown: [auto-retry, route-repair]": "7: .* `strategies`",
     "strategies: [auto-retry]\n  rungs:\n    route-repair: {attempts: 1}": "7: .* `strategies`",
