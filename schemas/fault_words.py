@@ -44,6 +44,8 @@ _PER_TYPE: Final[Mapping[str, str]] = {
     "ip_any_network": "has to be a network, such as 10.0.0.0/8",
     "none_required": "has to be null, or left out",
 }
+SHORT: Final = 4
+"""Letters of a word of which two in the wrong order are half of it."""
 _ENUM_MEMBER: Final = re.compile(r"<[\w.]+: '?([^'>]*)'?>")
 _OBJECTS: Final = frozenset({"dict_type", "mapping_type", "model_type", "model_attributes_type", "dataclass_type"})
 _WITH_LIMIT: Final[Mapping[str, str]] = {
@@ -94,7 +96,7 @@ def did_you_mean(given: str, known: Collection[str]) -> str:
     if (same := plain.get(_plain(given))) is not None:
         near = [same]
     else:
-        near = get_close_matches(given, known, n=1, cutoff=0.75)
+        near = get_close_matches(given, known, n=1, cutoff=0.75 if len(given) > SHORT else 0.6)
     return f": did you mean `{near[0]}`?" if near and near[0] != given else ""
 
 

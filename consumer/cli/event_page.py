@@ -49,22 +49,19 @@ def _planned(plan: dict[str, Any]) -> str:
     return f"heal, effect {plan['effect']}, holds {plan['credits_held_aud']} AUD"
 
 
-def _why_not(found: dict[str, Any], plan: dict[str, Any]) -> str:
-    if found["diagnosis"]["failure_type"] == FailureType.UNKNOWN:
-        return NOTHING_KNOWN
-    return str(plan.get("reason") or ", ".join(plan.get("why", ())))
-
-
 def _end(found: dict[str, Any], plan: dict[str, Any]) -> Iterator[str]:
     for misspelt in found["misspelt"]:
         yield f"{'mind' if found['healable'] else CHANGE}: {misspelt}"
     if found["healable"]:
         yield PUBLISH
         return
+    unknown = found["diagnosis"]["failure_type"] == FailureType.UNKNOWN
+    if unknown:
+        yield f"{CHANGE}: {NOTHING_KNOWN}"
     for field in found["missing_fields"]:
         yield f"{CHANGE}: {field} {found['unusable_fields'].get(field, 'is missing')}"
     final = [one for one in found["obstacles"] if one["final"]]
-    if not found["missing_fields"] and not final:
-        yield f"{CHANGE}: {_why_not(found, plan)}"
+    if not unknown and not found["missing_fields"] and not final:
+        yield f"{CHANGE}: {plan.get('reason') or ', '.join(plan.get('why', ()))}"
     for one in final:
         yield f"{CHANGE}: {one['mend']}"

@@ -53,7 +53,7 @@ def test_what_is_left_out_has_safe_defaults() -> None:
             {"pointer": CALLED | {"swap": SWAP | {"body": {"to": "{digest}"}}}, "public_key": "{asset.id}"},
             "`{version}`",
         ),
-        ({"place": S3 | {"secret_key": "s3cr3t"}}, "has to be of the form"),
+        ({"place": S3 | {"secret_key": "s3cr3t"}}, "String should match pattern"),
         (
             {"place": {"kind": "http", "base": "https://x.example.com/", "headers": {"host": "a"}}},
             "belongs to the connection",
