@@ -16,8 +16,8 @@ ON CONFLICT DO NOTHING
 
 
 async def known_roll_ups(connection: Connection, arrived: Iterable[Failure]) -> frozenset[FailureId]:
-    """Return the ids of those whose run has a part that is a failure here."""
-    runs = {failure.id: failure.lineage.run for failure in arrived if failure.lineage is not None}
+    """Return the ids of those whose run has a part that is a failure here; one with a run key is never one of them."""
+    runs = {one.id: one.lineage.run for one in arrived if one.lineage is not None and one.run_key is None}
     if not runs:
         return frozenset()
     rows = await connection.fetch(_KNOWN_PARENTS, sorted(set(runs.values())))

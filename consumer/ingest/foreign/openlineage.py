@@ -52,7 +52,7 @@ def _failure(event: JsonObject, kind: str, topic: DeclaredTopic) -> ToldFailure:
     error = at(facets, "errorMessage")
     stack, reason = _stack_line(error), text_at(error, "message")
     return ToldFailure(
-        event_id=f"{run_id}:{kind}",
+        event_id=f"{run_id}:FAIL",  # also of an ABORT: some senders emit both of one run
         source=f"urn:openlineage:{namespace}",
         org_id=organisation(topic.organisation_of(namespace), "namespace", namespace, topic.topic),
         workflow_name=root,

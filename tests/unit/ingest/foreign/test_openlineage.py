@@ -1,6 +1,7 @@
 """Real events of Airflow, and ones as Spark and dbt send them: what becomes of them as a failure."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,43 @@ def test_a_dag_run_is_a_roll_up_of_its_failed_task() -> None:
     assert roll_ups([task, whole, other]) == {whole.id}
     assert roll_ups([whole, task]) == {whole.id}
     assert roll_ups([whole, other]) == frozenset()
+
+
+def of_run(run_id: str, *parents: str, kind: str = "FAIL") -> Failure:
+    """The failure of a run of Spark, which is a part of others."""
+    above: dict[str, Any] = {"job": {"namespace": "res", "name": "whole"}, "run": {"runId": parents[0]}} if parents else {}
+    if len(parents) > 1:
+        above["root"] = {"job": {"namespace": "res", "name": "root"}, "run": {"runId": parents[1]}}
+    facets = {"parent": above} if parents else {}
+    return failure_of(run_event(kind, run={"runId": run_id, "facets": facets}))
+
+
+def test_of_runs_that_claim_to_be_parts_of_each_other_one_stays() -> None:
+    first, second, third = of_run("a", "b"), of_run("b", "a"), of_run("c", "a", "b")
+    assert roll_ups([first, second]) == {second.id}
+    assert roll_ups([second, first]) == {first.id}
+    assert roll_ups([first, second, third]) == {first.id, second.id}
+    ring = [of_run("a", "b"), of_run("b", "c"), of_run("c", "a")]
+    assert len(roll_ups(ring)) == 2
+    assert roll_ups([of_run("a", "a")]) == frozenset()
+
+
+def test_the_whole_of_a_whole_is_dropped_too() -> None:
+    job, application, pipeline = of_run("job", "app"), of_run("app", "pipe"), of_run("pipe")
+    assert roll_ups([pipeline, application, job]) == {pipeline.id, application.id}
+
+
+def test_what_its_engine_can_run_again_is_no_roll_up_of_what_it_started() -> None:
+    task = failure_of(sample("fail_task"))
+    known = replace(task, run_key=b"k")
+    assert task.lineage is not None
+    part_of_it = of_run("job", str(part(task, "lineage")["run_id"]))
+    assert roll_ups([task, part_of_it]) == {task.id}
+    assert roll_ups([known, part_of_it]) == frozenset()
+
+
+def test_a_run_that_failed_and_was_aborted_is_one_event() -> None:
+    assert of_run("a").id == of_run("a", kind="ABORT").id != of_run("b").id
 
 
 @pytest.mark.parametrize("kind", ["START", "RUNNING", "COMPLETE", "OTHER", "complete"])
