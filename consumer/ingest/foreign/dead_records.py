@@ -21,7 +21,8 @@ from schemas.event_text import load_event
 from schemas.json_text import is_plainly_storable, refuse_unstorable
 
 _CONNECT: Final = "__connect.errors."
-_SPRING: Final = "kafka_dlt-"
+_SPRING: Final = ("kafka_dlt-", "kafka_")
+"""Of a listener's error handler; of `@RetryableTopic`."""
 _LINE_CHARACTERS: Final = 2000
 _KEY_BYTES: Final = 1024
 _PAYLOAD_BYTES: Final = 256 * 1024
@@ -53,18 +54,21 @@ def told_by_connect(record: Record, topic: DeclaredTopic) -> ToldFailure:
 
 def told_by_spring(record: Record, topic: DeclaredTopic) -> ToldFailure:
     """Return the failure of a record that a listener of Spring Kafka gave up; EnvelopeError without its headers."""
-    said = _Headers(record, _SPRING)
+    said = _Headers(record, *_SPRING)
     origin = said.name("original-topic", "publish dead letters by DeadLetterPublishingRecoverer, with its headers")
     place = said.integer("original-partition"), said.integer("original-offset")
     group = said.text("original-consumer-group")
-    kind = "exception-cause-fqcn" if said.text("exception-cause-fqcn") else "exception-fqcn"
+    kinds = ("exception-cause-fqcn", "exception-fqcn", "key-exception-fqcn")
+    kind = next((one for one in kinds if said.text(one)), kinds[1])
+    of_key = "key-" if kind.startswith("key-") else ""
+    message, stack = f"{of_key}exception-message", f"{of_key}exception-stacktrace"
     return ToldFailure(
         event_id=f"{group or ''}:{origin}:{place[0]}:{place[1]}",
         source=f"urn:spring-kafka:{origin}",
         org_id=organisation(topic.organisation_of(origin), "topic", origin, topic.topic),
         workflow_name=origin,
-        failure_reason=_reason(said, kind, "exception-message", "exception-stacktrace"),
-        context=_context(record, said, kind, "exception-message")
+        failure_reason=_reason(said, kind, message, stack),
+        context=_context(record, said, kind, message)
         | _run(record, origin, place)
         | {"record": _origin(record, origin, place) | without_none(consumer_group=group)},
     )
@@ -73,32 +77,36 @@ def told_by_spring(record: Record, topic: DeclaredTopic) -> ToldFailure:
 class _Headers:
     """The headers of one kind of dead letter; of a name that stands twice the last counts: it is of the last try."""
 
-    def __init__(self, record: Record, prefix: str) -> None:
-        self._prefix = prefix
+    def __init__(self, record: Record, *prefixes: str) -> None:
+        self._prefixes = prefixes
         self._named: Mapping[str, bytes] = {name: content for name, content in record.headers if content is not None}
 
+    def _bytes(self, name: str) -> bytes | None:
+        full = (prefix + name for prefix in self._prefixes)
+        return next((self._named[one] for one in full if one in self._named), None)
+
     def text(self, name: str) -> str | None:
-        found = self._named.get(self._prefix + name)
+        found = self._bytes(name)
         return found.decode("utf-8", "replace").replace("\0", "\ufffd") or None if found is not None else None
 
     def name(self, name: str, advice: str) -> str:
         found = self.text(name)
         if found is None:
-            refuse(f"the record has no header {self._prefix}{name}: {advice}")
-        return bounded(found, f"header {self._prefix}{name}")
+            refuse(f"the record has no header {self._prefixes[0]}{name}: {advice}")
+        return bounded(found, f"header {self._prefixes[0]}{name}")
 
     def number(self, name: str) -> int:
         """Return a number that is written in digits."""
         found = self.text(name) or ""
         if not _NUMBER.fullmatch(found):
-            refuse(f"header {self._prefix}{name} is no number")
+            refuse(f"header {self._prefixes[0]}{name} is no number")
         return int(found)
 
     def integer(self, name: str) -> int:
         """Return a number that is written as Java's 4 or 8 bytes."""
-        found = self._named.get(self._prefix + name, b"")
+        found = self._bytes(name) or b""
         if len(found) not in (4, 8) or found[0] > 0x7F:  # noqa: PLR2004 - the sign
-            refuse(f"header {self._prefix}{name} is no number of 4 or 8 bytes")
+            refuse(f"header {self._prefixes[0]}{name} is no number of 4 or 8 bytes")
         return int.from_bytes(found)
 
 

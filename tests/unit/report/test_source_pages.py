@@ -1,5 +1,6 @@
 """The pages of docs/sources/ that use the kit: their snippet as it stands, under their catalog, gives what heals."""
 
+import asyncio
 import json
 import re
 import textwrap
@@ -62,9 +63,13 @@ def test_airflows_callback(run_page: Any, tmp_path: Path) -> None:  # noqa: ANN4
 
 def test_prefects_hook(run_page: Any, tmp_path: Path) -> None:  # noqa: ANN401 - see above
     flow_run = SimpleNamespace(id="0b6cf7a2-8f5e-4e0a-9b51-0d1d9a4f3c55", run_count=1)
-    state = SimpleNamespace(result=lambda *, raise_on_failure: None if raise_on_failure else timed_out())
+
+    async def aresult(*, raise_on_failure: bool) -> object:
+        return None if raise_on_failure else timed_out()
+
+    state = SimpleNamespace(aresult=aresult)
     with reporting(tmp_path) as reported:
-        run_page("prefect.md", reported)["tell"](SimpleNamespace(name="orders"), flow_run, state)
+        asyncio.run(run_page("prefect.md", reported)["tell"](SimpleNamespace(name="orders"), flow_run, state))
         [answer] = answers(reported)
     assert answer["healable"], json.dumps(answer, indent=1)
     assert answer["strategy"] == "auto-retry"

@@ -102,6 +102,36 @@ def test_a_dead_letter_of_a_listener() -> None:
     assert diagnose(found.failure_reason, found.context).failure_type is FailureType.INVALID_SCHEMA
 
 
+def of_retry_topics() -> Record:
+    """The same record as `@RetryableTopic` gives it up: its headers have another prefix, but for the group's."""
+    group = "kafka_dlt-original-consumer-group"
+    named = [
+        (name if name == group else name.replace("kafka_dlt-", "kafka_"), said) for name, said in spring().headers
+    ]
+    return replace(spring(), headers=(*named, ("retry_topic-attempts", (3).to_bytes(4))))
+
+
+def test_a_dead_letter_of_springs_retry_topics_is_the_same_failure() -> None:
+    found, plain = failure_of(of_retry_topics()), failure_of(spring())
+    assert (found.id, found.context, found.failure_reason) == (plain.id, plain.context, plain.failure_reason)
+
+
+def test_a_key_that_could_not_be_read_is_the_error_of_a_dead_letter() -> None:
+    gone: dict[str, bytes | None] = dict.fromkeys(
+        ("exception_fqcn", "exception_cause_fqcn", "exception_message", "exception_stacktrace")
+    )
+    key = {
+        "key_exception_fqcn": b"org.springframework.kafka.support.serializer.DeserializationException",
+        "key_exception_message": b"failed to deserialize the key",
+    }
+    found = failure_of(spring(**(gone | key)))
+    assert part(found, "error") == {
+        "type": "org.springframework.kafka.support.serializer.DeserializationException",
+        "message": "failed to deserialize the key",
+    }
+    assert found.failure_reason.endswith("DeserializationException: failed to deserialize the key")
+
+
 @pytest.mark.parametrize(
     ("value", "payload"),
     [
