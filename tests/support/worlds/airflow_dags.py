@@ -19,6 +19,10 @@ def call(path: str, body: object) -> None:
         answer.read()
 
 
+class ValidationError(ValueError):
+    """An input that does not follow its schema."""
+
+
 @dag(dag_id="orders", schedule=None)
 def orders() -> None:
     """Extract an order and load it: the load wants a whole number."""
@@ -31,7 +35,7 @@ def orders() -> None:
     @task
     def load(order: dict[str, object]) -> None:
         if not isinstance(order["amount"], int):
-            raise TypeError(f"{order['amount']!r} is not of type 'integer'")
+            raise ValidationError(f"{order['amount']!r} is not of type 'integer'")
         call("/load", order)
 
     load(extract())
@@ -97,6 +101,17 @@ def retrying() -> None:
     tried()
 
 
+@dag(dag_id="tried_twice", schedule=None)
+def tried_twice() -> None:
+    """Charge by a call that Airflow itself makes again once."""
+
+    @task(retries=1, retry_delay=timedelta(seconds=1))
+    def charge() -> None:
+        call("/charge", {})
+
+    charge()
+
+
 @dag(dag_id="spread", schedule=None)
 def spread() -> None:
     """Do one thing for each item; one of them fails."""
@@ -115,4 +130,5 @@ deferred()
 asking()
 polling()
 retrying()
+tried_twice()
 spread()

@@ -3,17 +3,18 @@
 import asyncio
 import json
 import os
+import re
 import secrets
 import shutil
 import signal
 import tempfile
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 from urllib.parse import quote
 
 import httpx2
@@ -21,16 +22,25 @@ import pytest
 from anyio.from_thread import BlockingPortal
 
 from consumer.errors import TransientError
+from consumer.local.broker import Broker
 from consumer.local.server import LOCALHOST, Server, ServerProgram, serving
+from tests.support.paths import ROOT
+from tests.support.patience import PATIENCE
 from tests.support.pipeline import until
+from tests.support.round_trip import create_topic
 from tests.support.worlds.engine_parts import HOW, installed_airflow
 
 DAGS: Final = Path(__file__).with_name("airflow_dags.py")
+NAMES: Final = frozenset(re.findall(r'dag_id="(\w+)"', DAGS.read_text()))
 START_WITHIN: Final = timedelta(minutes=6)
 API_SERVER: Final = "api-server"
 OTHERS: Final = ("scheduler", "dag-processor", "triggerer")
 USER: Final = "healer"
 PASSWORD: Final = "airflow-p4ssword-of-the-test"
+LINEAGE_TOPIC: Final = "lineage.events"
+LINEAGE_NAMESPACE: Final = "prod"
+Sections: TypeAlias = Mapping[str, Mapping[str, str]]
+"""Airflow's settings, by section and name."""
 
 
 @dataclass(slots=True)
@@ -38,6 +48,7 @@ class Airflow:
     """A running Airflow, asked directly: what the tests do besides the runner."""
 
     port: int
+    home: Path
     token: str = ""
     unpaused: set[str] = field(default_factory=set)
 
@@ -50,7 +61,7 @@ class Airflow:
         return f"/dags/{dag}/dagRuns/{quote(run_id, safe='')}"
 
     async def ask(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 - JSON is anything
-        async with httpx2.AsyncClient(trust_env=False, timeout=30) as client:
+        async with httpx2.AsyncClient(trust_env=False, timeout=PATIENCE) as client:
             if not self.token:
                 login = {"username": USER, "password": PASSWORD}
                 self.token = (await client.post(f"{self.base}/auth/token", json=login)).json()["access_token"]
@@ -67,6 +78,15 @@ class Airflow:
         run_id = f"manual__2026-11-30T00:00:00+00:00_{uuid.uuid4()}"
         await self.ask("POST", f"/dags/{dag}/dagRuns", {"dag_run_id": run_id, "logical_date": None, "conf": conf})
         return run_id
+
+    async def add(self, name: str, text: str) -> None:
+        """Put a file of its own beside the DAGs, and wait until its DAG, which has its name, is known."""
+        (self.home / "dags" / f"{name}.py").write_text(text)
+
+        async def is_known() -> bool:
+            return name in {dag["dag_id"] for dag in (await self.ask("GET", "/dags"))["dags"]}
+
+        await until(is_known)
 
     async def task(self, dag: str, run_id: str, task: str) -> Any:  # noqa: ANN401 - JSON is anything
         return await self.ask("GET", f"{self.path(dag, run_id)}/taskInstances/{task}")
@@ -92,12 +112,26 @@ def airflow(server_loop: BlockingPortal) -> Iterator[Airflow]:
     place = installed_airflow()
     if place is None:
         pytest.skip(f"no Airflow here: {HOW}")
-    with server_loop.wrap_async_context_manager(run_airflow(place)) as engine:
+    with server_loop.wrap_async_context_manager(run_airflow(place, {})) as engine:
+        yield engine
+
+
+@pytest.fixture(scope="session")
+def lineage_airflow(server_loop: BlockingPortal, kafka_broker: Broker) -> Iterator[Airflow]:
+    """One more Airflow, with the two settings of its OpenLineage provider: it tells Kafka of its failed tasks."""
+    place = installed_airflow()
+    if place is None:
+        pytest.skip(f"no Airflow here: {HOW}")
+    config = {"bootstrap.servers": kafka_broker.bootstrap}
+    transport = {"type": "kafka", "topic": LINEAGE_TOPIC, "config": config, "flush": True}
+    lineage = {"openlineage": {"namespace": LINEAGE_NAMESPACE, "transport": json.dumps(transport)}}
+    server_loop.call(create_topic, kafka_broker.bootstrap, LINEAGE_TOPIC)  # neither Airflow nor the service makes it
+    with server_loop.wrap_async_context_manager(run_airflow(place, lineage)) as engine:
         yield engine
 
 
 @asynccontextmanager
-async def run_airflow(place: Path) -> AsyncIterator[Airflow]:
+async def run_airflow(place: Path, more: Sections) -> AsyncIterator[Airflow]:
     """Run Airflow's servers on an empty database; all of it ends with us, however we end."""
     async with AsyncExitStack() as stack:
         temporary = stack.enter_context(tempfile.TemporaryDirectory(prefix="shw-airflow-", ignore_cleanup_errors=True))
@@ -106,38 +140,38 @@ async def run_airflow(place: Path) -> AsyncIterator[Airflow]:
         shutil.copy(DAGS, home / "dags" / "world_dags.py")
         (home / "passwords.json").write_text(json.dumps({USER: PASSWORD}))
         secret = secrets.token_hex(32)
-        await _migrate(place, home, secret)
+        await _migrate(place, home, secret, more)
 
         def build(ports: tuple[int, ...]) -> Server:
-            return Server(_program(place, home, API_SERVER, ports[0], secret), lambda: _healthy(ports[0]))
+            return Server(_program(place, home, API_SERVER, ports[0], secret, more), lambda: _healthy(ports[0]))
 
         _, port = await stack.enter_async_context(serving(1, build))
         for name in OTHERS:
-            server = Server(_program(place, home, name, port, secret), _at_once)
+            server = Server(_program(place, home, name, port, secret, more), _at_once)
             stack.push_async_callback(server.stop)
             await server.start()
-        engine = Airflow(port=port)
+        engine = Airflow(port=port, home=home)
         await until(lambda: _knows_dags(engine))
         await engine.ask("POST", "/pools", {"name": "closed", "slots": 0})
         yield engine
 
 
 async def _knows_dags(engine: Airflow) -> bool:
-    return len((await engine.ask("GET", "/dags"))["dags"]) >= 8
+    return len((await engine.ask("GET", "/dags"))["dags"]) >= len(NAMES)
 
 
-async def _migrate(place: Path, home: Path, secret: str) -> None:
+async def _migrate(place: Path, home: Path, secret: str, more: Sections) -> None:
     with (home / "migrate.log").open("wb") as log:
         program = await asyncio.create_subprocess_exec(
             *(str(place / "bin" / "airflow"), "db", "migrate"),
-            env=_environment(place, home, 9, secret),
+            env=_environment(place, home, 9, secret, more),
             stdout=log,
             stderr=log,
         )
         assert await program.wait() == 0, (home / "migrate.log").read_text()[-2000:]
 
 
-def _program(place: Path, home: Path, name: str, port: int, secret: str) -> ServerProgram:
+def _program(place: Path, home: Path, name: str, port: int, secret: str, more: Sections) -> ServerProgram:
     argv = [str(place / "bin" / "airflow"), name]
     if name == API_SERVER:
         argv += ["--host", LOCALHOST, "--port", str(port), "--workers", "1"]
@@ -148,16 +182,16 @@ def _program(place: Path, home: Path, name: str, port: int, secret: str) -> Serv
         argv=tuple(argv),
         directory=home,
         log=home / f"{name}.log",
-        environment=_environment(place, home, port, secret),
+        environment=_environment(place, home, port, secret, more),
         stop_signal=signal.SIGTERM,
         start_within=START_WITHIN,
         remove_when_orphaned=home,
     )
 
 
-def _environment(place: Path, home: Path, port: int, secret: str) -> dict[str, str]:
+def _environment(place: Path, home: Path, port: int, secret: str, more: Sections) -> dict[str, str]:
     base = f"http://{LOCALHOST}:{port}"
-    sections = {
+    sections: Sections = {
         "core": {
             "load_examples": "False",
             "dags_folder": str(home / "dags"),
@@ -177,12 +211,14 @@ def _environment(place: Path, home: Path, port: int, secret: str) -> dict[str, s
             "enable_health_check": "False",
         },
         "dag_processor": {"refresh_interval": "10"},
+        "workers": {"execution_api_timeout": "60"},  # by default five seconds, which a busy machine takes
         "usage_data_collection": {"enabled": "False"},
-    }
+    } | more
     return {
         "PATH": f"{place / 'bin'}:{os.environ.get('PATH', os.defpath)}",
         "HOME": str(home),
         "AIRFLOW_HOME": str(home),
+        "PYTHONPATH": str(ROOT / "report"),  # the kit that a callback may use
     } | {
         f"AIRFLOW__{section.upper()}__{name.upper()}": value
         for section, settings in sections.items()

@@ -105,9 +105,7 @@ def test_a_dead_letter_of_a_listener() -> None:
 def of_retry_topics() -> Record:
     """The same record as `@RetryableTopic` gives it up: its headers have another prefix, but for the group's."""
     group = "kafka_dlt-original-consumer-group"
-    named = [
-        (name if name == group else name.replace("kafka_dlt-", "kafka_"), said) for name, said in spring().headers
-    ]
+    named = [(name if name == group else name.replace("kafka_dlt-", "kafka_"), said) for name, said in spring().headers]
     return replace(spring(), headers=(*named, ("retry_topic-attempts", (3).to_bytes(4))))
 
 

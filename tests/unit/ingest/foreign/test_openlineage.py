@@ -82,7 +82,9 @@ def test_a_dag_run_is_a_roll_up_of_its_failed_task() -> None:
 
 def of_run(run_id: str, *parents: str, kind: str = "FAIL") -> Failure:
     """The failure of a run of Spark, which is a part of others."""
-    above: dict[str, Any] = {"job": {"namespace": "res", "name": "whole"}, "run": {"runId": parents[0]}} if parents else {}
+    above: dict[str, Any] = (
+        {"job": {"namespace": "res", "name": "whole"}, "run": {"runId": parents[0]}} if parents else {}
+    )
     if len(parents) > 1:
         above["root"] = {"job": {"namespace": "res", "name": "root"}, "run": {"runId": parents[1]}}
     facets = {"parent": above} if parents else {}
