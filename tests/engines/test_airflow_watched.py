@@ -226,7 +226,7 @@ async def test_the_callback_that_the_page_gives_tells_of_a_failed_task_and_it_is
     org, kafka = await telling.place.organisation("1"), telling.place.settings.kafka
     telling.declare(org)
     page = (ROOT / "docs" / "sources" / "airflow.md").read_text()
-    block = textwrap.dedent(re.search(r"^ *```python\n(.*?)^ *```", page, re.MULTILINE | re.DOTALL)[1])
+    (block,) = map(textwrap.dedent, re.findall(r"^ *```python\n(.*?)^ *```", page, re.MULTILINE | re.DOTALL))
     here = f'bootstrap_servers="{kafka.bootstrap}", topic="{kafka.failures_topic}"'
     for of_the_page, of_this in (('bootstrap_servers="127.0.0.1:9092"', here), (PAGES_ORG, str(org))):
         assert of_the_page in block

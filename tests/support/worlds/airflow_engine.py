@@ -39,7 +39,7 @@ USER: Final = "healer"
 PASSWORD: Final = "airflow-p4ssword-of-the-test"
 LINEAGE_TOPIC: Final = "lineage.events"
 LINEAGE_NAMESPACE: Final = "prod"
-Sections: TypeAlias = Mapping[str, Mapping[str, str]]
+Sections: TypeAlias = Mapping[str, dict[str, str]]
 """Airflow's settings, by section and name."""
 
 
@@ -191,7 +191,7 @@ def _program(place: Path, home: Path, name: str, port: int, secret: str, more: S
 
 def _environment(place: Path, home: Path, port: int, secret: str, more: Sections) -> dict[str, str]:
     base = f"http://{LOCALHOST}:{port}"
-    sections: Sections = {
+    sections = {
         "core": {
             "load_examples": "False",
             "dags_folder": str(home / "dags"),
@@ -213,7 +213,7 @@ def _environment(place: Path, home: Path, port: int, secret: str, more: Sections
         "dag_processor": {"refresh_interval": "10"},
         "workers": {"execution_api_timeout": "60"},  # by default five seconds, which a busy machine takes
         "usage_data_collection": {"enabled": "False"},
-    } | more
+    } | dict(more)
     return {
         "PATH": f"{place / 'bin'}:{os.environ.get('PATH', os.defpath)}",
         "HOME": str(home),
