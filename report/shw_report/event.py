@@ -130,7 +130,8 @@ def _context(failing: Failing, sender: Sender) -> dict[str, Any]:
                 withheld[name] = {"why": "it holds what looks like a secret", "value": clean}
                 del context[name]
     clean_context: dict[str, Any] = {
-        name: value if name in _SENT_PARTS else redact_value(_as_json(value), sent=False)
+        # What names a run may look random: a token in it is taken out by its mark alone.
+        name: value if name in _SENT_PARTS else redact_value(_as_json(value), sent=name == "run")
         for name, value in context.items()
     }
     if withheld:

@@ -49,6 +49,7 @@ _PLAIN = re.compile(r"[^\W\d_]+(?:[-'’][^\W\d_]+)*[.!?:]{0,2}")
 _SIGNS = re.compile(r"[=:>？！：。、]+|-{1,2}(?=[A-Za-z])")
 _RUN = re.compile(r"\[redacted\](?:[\s,;|&]*\[redacted\])+")
 _SHORTEST = 16
+_SHORTEST_RANDOM = 24
 _FEWEST_DIGITS = 2
 _LONG_ENOUGH = 32
 """Of one case, a token takes more to look random."""
@@ -172,9 +173,11 @@ def _doubtful(text: str) -> str:
 
 
 def _unless_an_id(found: re.Match[str]) -> str:
-    token = found[0].rstrip("=")
+    token = UUID.sub("", found[0].rstrip("="))  # an id with something beside it, such as order-7/UUID
+    if not token or (token != found[0].rstrip("=") and len(token) < _SHORTEST_RANDOM):
+        return found[0]
     digits = sum(map(str.isdigit, token))
-    if digits < _FEWEST_DIGITS or UUID.fullmatch(token):
+    if digits < _FEWEST_DIGITS:
         return found[0]
     if _HEX.fullmatch(token) and len(token) not in (64, 96, 128):
         return found[0]
