@@ -27,7 +27,7 @@ def test_what_names_a_run_stays_as_it_is(run: str, tmp_path: Path) -> None:
 
 
 def test_a_message_keeps_an_id_and_loses_a_token_beside_it(tmp_path: Path) -> None:
-    token = "Zx9Qw7Lm3Rt5Yb1Nk8Vp2Hc6Jd4Fg0Sa"  # noqa: S105 - made up
+    token = "Zx9Qw7Lm3Rt5Yb1Nk8Vp2Hc6Jd4Fg0Sa"
     with reporting(tmp_path) as reported:
         report("orders.sync", run="r-1").tell(TimeoutError(f"{RUNS[2]} of {token}"))
         message = reported.context()["error"]["message"]
