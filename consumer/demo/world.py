@@ -4,7 +4,7 @@ import asyncio
 import json
 import socket
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -12,6 +12,7 @@ from http import HTTPStatus
 from typing import Final, TypeAlias, assert_never
 
 from consumer.local.server import LOCALHOST, PORT_TRIES, first_free_port
+from consumer.local.stream_server import Connected, stream_server
 from consumer.model import Json, JsonObject
 
 READ_WITHIN: Final = timedelta(seconds=10)
@@ -71,7 +72,6 @@ class Cut:
     """Close the connection without a reply."""
 
 
-Connected: TypeAlias = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 Ending: TypeAlias = WorldReply | Silence | Cut
 
 
@@ -125,7 +125,6 @@ class World:
         self._services_down: set[str] = set()
         self._calls_held: set[str] = set()
         self._changed = asyncio.Condition()
-        self._connection_tasks: set[asyncio.Task[None]] = set()
 
     @property
     def ports(self) -> tuple[int, ...]:
@@ -155,9 +154,7 @@ class World:
         async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             await self._handle_connection(name, service, reader, writer)
 
-        server = await self._listen(connected)
-        resources.callback(server.close)
-        self._ports[name] = server.sockets[0].getsockname()[1]
+        self._ports[name] = await self._listen(connected, resources)
 
     def refuse(self, name: str, resources: AsyncExitStack) -> None:
         """Reserve a port without listening: every connection to it is refused, and no other program can take it."""
@@ -165,10 +162,10 @@ class World:
         bound.bind((LOCALHOST, self._choose_port()))
         self._ports[name] = bound.getsockname()[1]
 
-    async def _listen(self, connected: Connected) -> asyncio.Server:
+    async def _listen(self, connected: Connected, resources: AsyncExitStack) -> int:
         for tries_left in reversed(range(PORT_TRIES)):
             try:
-                return await asyncio.start_server(connected, LOCALHOST, self._choose_port())
+                return await resources.enter_async_context(stream_server(connected, port=self._choose_port()))
             except OSError:  # another program was faster
                 if not tries_left:
                     raise
@@ -180,19 +177,9 @@ class World:
             return 0
         return first_free_port(max(self._ports.values(), default=self._first_port - 1) + 1)
 
-    async def hang_up(self) -> None:
-        """Close every connection that is still open."""
-        for task in self._connection_tasks:
-            task.cancel()
-        await asyncio.gather(*self._connection_tasks, return_exceptions=True)
-
     async def _handle_connection(
         self, name: str, service: Service, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        task = asyncio.current_task()
-        if task is not None:
-            self._connection_tasks.add(task)
-            task.add_done_callback(self._connection_tasks.discard)
         try:
             await self._handle_call(name, service, reader, writer)
         except (OSError, EOFError, ValueError, TimeoutError):
@@ -250,7 +237,6 @@ async def run_world(
     """
     world = World(first_port)
     async with AsyncExitStack() as resources:
-        resources.push_async_callback(world.hang_up)
         for name, service in services.items():
             await world.open(name, service, resources)
         for name in dead:

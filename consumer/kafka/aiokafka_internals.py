@@ -16,6 +16,7 @@ import aiokafka.client
 import structlog
 from aiokafka.conn import create_conn
 from aiokafka.consumer.fetcher import FetchError, FetchResult
+from aiokafka.consumer.group_coordinator import NoGroupCoordinator
 from aiokafka.errors import (
     LeaderNotAvailableError,
     NotLeaderForPartitionError,
@@ -314,7 +315,10 @@ def _tasks(client: Any) -> "list[asyncio.Task[Any] | None]":
     coordinator, fetcher = client._coordinator, client._fetcher
     if coordinator is None or fetcher is None:  # it never got as far
         return []
-    beating = [coordinator._coordination_task, coordinator._heartbeat_task, coordinator._commit_refresh_task]
+    if isinstance(coordinator, NoGroupCoordinator):
+        beating = [coordinator._reset_committed_task]
+    else:
+        beating = [coordinator._coordination_task, coordinator._heartbeat_task, coordinator._commit_refresh_task]
     return [*beating, fetcher._fetch_task, *fetcher._pending_tasks]
 
 

@@ -105,7 +105,7 @@ async def open_topic(settings: KafkaSettings, topic: str, **bounds: int) -> Asyn
             await aiokafka_internals.start(consumer)
         yield consumer
     finally:
-        await consumer.stop()
+        await aiokafka_internals.stop(consumer)
 
 
 class TopicHistory:

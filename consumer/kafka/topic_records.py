@@ -97,7 +97,7 @@ class TopicRecords:
                 end = (await consumer.end_offsets([tp]))[tp]
             yield consumer, begin, end
         finally:
-            await consumer.stop()
+            await aiokafka_internals.stop(consumer)
 
 
 async def _records(consumer: Any, place: Partition, start: int, end: int) -> AsyncIterator[Record]:  # noqa: ANN401 - the client has no types

@@ -8,6 +8,7 @@ from aiokafka import AIOKafkaConsumer
 
 from consumer.kafka import aiokafka_internals
 from consumer.local.broker import Broker
+from consumer.local.stream_server import stream_server
 from tests.support.patience import PATIENCE
 
 
@@ -31,12 +32,8 @@ async def one_answer_only(broker: Broker) -> AsyncIterator[tuple[str, asyncio.Ev
             back.transport.abort()
             writer.transport.abort()
 
-    server = await asyncio.start_server(connected, "127.0.0.1", 0)
-    try:
-        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}", asked, left
-    finally:
-        server.close()
-        await server.wait_closed()
+    async with stream_server(connected) as here:
+        yield f"127.0.0.1:{here}", asked, left
 
 
 async def test_a_start_that_is_cancelled_lets_go_of_the_connection_over_which_it_asked(embedded_broker: Broker) -> None:

@@ -15,6 +15,7 @@ import httpx2
 import pytest
 
 from consumer.catalog import Host, Secret, WorkflowPolicy
+from consumer.local.stream_server import stream_server
 from consumer.model.call import Ambiguous, Answer, CallResult, EgressRefused, NotSent, OutboundRequest
 from consumer.outbound.calls import OutboundCalls, open_calls
 from consumer.outbound.dialing import Resolve, SocketOption
@@ -302,13 +303,9 @@ async def tls_server(folder: Path) -> AsyncIterator[tuple[int, ssl.SSLContext, l
         await writer.drain()
         writer.close()
 
-    server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=server_side)
     client_side = ssl.create_default_context(cafile=str(folder / "c"))
-    try:
-        yield server.sockets[0].getsockname()[1], client_side, names
-    finally:
-        server.close()
-        await server.wait_closed()
+    async with stream_server(answer, tls=server_side) as port:
+        yield port, client_side, names
 
 
 async def test_tls_asks_for_and_verifies_the_urls_name_whatever_address_is_dialled(tmp_path: Path) -> None:

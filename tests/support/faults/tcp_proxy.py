@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
+from consumer.local.stream_server import stream_server
+
 CHUNK = 64 * 1024
 
 
@@ -176,24 +178,9 @@ class TcpProxy:
 async def tcp_proxy(to: int, wire: Callable[[], Wire] = Opaque, *, port: int = 0) -> AsyncIterator[TcpProxy]:
     """Run a proxy, on a free port unless one is given."""
     proxy = TcpProxy(to=to, wire=wire)
-    tasks: set[asyncio.Task[None]] = set()
-
-    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        tasks.add(task)
-        try:
-            await proxy.connected(reader, writer)
-        finally:
-            tasks.discard(task)
-
     proxy.flow()
-    server = await asyncio.start_server(connected, "127.0.0.1", port)
-    proxy.port = server.sockets[0].getsockname()[1]
-    try:
-        yield proxy
-    finally:
-        server.close()
-        proxy.end()
-        await asyncio.gather(*tasks)
-        await server.wait_closed()
+    async with stream_server(proxy.connected, port=port) as proxy.port:
+        try:
+            yield proxy
+        finally:
+            proxy.end()

@@ -14,6 +14,7 @@ import httpcore2
 import httpx2
 
 from consumer.catalog import Secret, WorkflowPolicy
+from consumer.local.stream_server import stream_server
 from consumer.model.call import CallResult, OutboundRequest
 from consumer.outbound.calls import OutboundCalls
 from consumer.outbound.dialing import Resolve, SocketOption
@@ -116,28 +117,15 @@ Play = Callable[[asyncio.StreamWriter, asyncio.Event], Awaitable[None]]
 async def hostile_server(play: Play) -> AsyncIterator[int]:
     """Serve raw bytes on a free port of 127.0.0.1."""
     ending = asyncio.Event()
-    open_: set[asyncio.Task[None]] = set()
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        open_.add(task)
-        try:
-            with suppress(ConnectionError, asyncio.IncompleteReadError):
-                await reader.readuntil(b"\r\n\r\n")
-                await play(writer, ending)
-                await writer.drain()
-        finally:
-            writer.close()
-            with suppress(ConnectionError):
-                await writer.wait_closed()
-            open_.discard(task)
+        with suppress(ConnectionError, asyncio.IncompleteReadError):
+            await reader.readuntil(b"\r\n\r\n")
+            await play(writer, ending)
+            await writer.drain()
 
-    server = await asyncio.start_server(connected, "127.0.0.1", 0)
-    try:
-        yield server.sockets[0].getsockname()[1]
-    finally:
-        ending.set()
-        server.close()
-        await asyncio.gather(*open_)
-        await server.wait_closed()
+    async with stream_server(connected) as port:
+        try:
+            yield port
+        finally:
+            ending.set()

@@ -9,6 +9,8 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from consumer.local.stream_server import stream_server
+
 BAD_REQUEST = 400
 
 
@@ -128,34 +130,17 @@ async def http_world() -> AsyncIterator[World]:
     """Run the server on a free port of 127.0.0.1; every connection is closed at the end."""
     world = World()
     ending = asyncio.Event()
-    connections: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        connections[task] = writer
-        try:
-            with suppress(ConnectionError, asyncio.IncompleteReadError):
-                while await _answered(world, reader, writer, ending):
-                    pass
-        finally:
-            writer.close()
-            with suppress(ConnectionError):
-                await writer.wait_closed()
-            del connections[task]
+        with suppress(ConnectionError, asyncio.IncompleteReadError):
+            while await _answered(world, reader, writer, ending):
+                pass
 
-    server = await asyncio.start_server(connected, "127.0.0.1", 0)
-    world.port = server.sockets[0].getsockname()[1]
-    try:
-        yield world
-    finally:
-        # Not cancelled: asyncio's streams log a cancelled connection as a crash.
-        ending.set()
-        server.close()
-        for writer in connections.values():
-            writer.transport.abort()
-        await asyncio.gather(*connections)
-        await server.wait_closed()
+    async with stream_server(connected) as world.port:
+        try:
+            yield world
+        finally:
+            ending.set()
 
 
 async def _answered(
