@@ -16,6 +16,7 @@ judge_no_example_by_its_time()
 
 pytest_plugins = [
     "tests.support.required_tools",
+    "tests.support.garbage",
     "tests.support.stack",
     "tests.support.places",
     "tests.support.spread",

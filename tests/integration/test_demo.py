@@ -33,6 +33,7 @@ from consumer.local.kafka_jars import CHECKOUT
 from consumer.local.server import free_ports
 from tests.support.patience import PATIENCE
 from tests.support.processes import eventually, is_alive
+from tests.support.stack import why_no_kafka
 
 DEMO = "import sys; from pathlib import Path; from consumer.demo.demo import run_demo; sys.exit(run_demo(Path({!r})))"
 # A world in which two effects happen once too often, one of them of the thousand.
@@ -87,32 +88,14 @@ def running(
         process.wait()
 
 
-@pytest.mark.parametrize("kind", list(BrokerKind), ids=str)
-def test_the_demo_loses_nothing_and_repeats_nothing(
-    kind: BrokerKind, tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
-    if kind is BrokerKind.KAFKA:
-        request.getfixturevalue("kafka_broker")  # skips, or fails in CI, where there is no Apache Kafka
+def test_the_demo_loses_nothing_and_repeats_nothing(tmp_path: Path) -> None:
+    kind = BrokerKind.EMBEDDED if why_no_kafka() else BrokerKind.KAFKA  # what is wrong below is on the embedded one
     with running(DEMO, tmp_path, broker=kind) as demo:
         code = demo.ends()
         assert code == 0, demo.said
         assert "lost 0, repeated 0\n\nWhat to do next:\n  make dev " in demo.said
-        killed, survivor, joined = re.findall(r"\(pid (\d+)\) (?:in the middle|goes on|has joined)", demo.said)
-        assert len({killed, survivor, joined}) == 3
         assert "FAILED" not in demo.said
-        assert 'invoices.book was repaired by [{"op": ' in demo.said
-        assert "the plan of refunds.approved waited for a yes: approved" in demo.said
-        assert "the plan of refunds.denied waited for a yes: denied" in demo.said
-        assert "refunds.corrected was for refund-of-guest-8: approved for refund-of-guest-7" in demo.said
-        assert "voices were paid from the voice budget: 0.02 AUD" in demo.said
-        assert "the plan of billing.sync waited for a yes: approved" in demo.said
-        assert "the plan of rewrites.guests waited for a yes: approved" in demo.said
-        assert re.search("rewrites.hostile: .* none of 3 patches held: assertion, host", demo.said)
-        assert "10 missed events of billing were applied before; its refund waited for a yes" in demo.said
-        assert "producer drift in invoices.daily: send /amount as an integer" in demo.said
-        # The thousand of the outage are one row of the table, and a few lines of the story.
-        assert len(re.findall(rf"{NAME} .* 1,000 of 1,000 resolved", demo.said)) == 1
-        assert demo.said.count(NAME) < 5
+        _tells_what_came_of_everything(demo.said)
 
 
 def test_a_demo_in_which_something_is_wrong_says_what_and_exits_1(tmp_path: Path) -> None:
@@ -122,6 +105,25 @@ def test_a_demo_in_which_something_is_wrong_says_what_and_exits_1(tmp_path: Path
         for effect in ("notifications:guest-12", "labels:label-0007"):
             assert f"{effect} happened 2 times and should have 1 times" in demo.said
         assert "lost 0, repeated 2" in demo.said.splitlines()
+        _tells_what_came_of_everything(demo.said)
+
+
+def _tells_what_came_of_everything(said: str) -> None:
+    killed, survivor, joined = re.findall(r"\(pid (\d+)\) (?:in the middle|goes on|has joined)", said)
+    assert len({killed, survivor, joined}) == 3
+    assert 'invoices.book was repaired by [{"op": ' in said
+    assert "the plan of refunds.approved waited for a yes: approved" in said
+    assert "the plan of refunds.denied waited for a yes: denied" in said
+    assert "refunds.corrected was for refund-of-guest-8: approved for refund-of-guest-7" in said
+    assert "voices were paid from the voice budget: 0.02 AUD" in said
+    assert "the plan of billing.sync waited for a yes: approved" in said
+    assert "the plan of rewrites.guests waited for a yes: approved" in said
+    assert re.search("rewrites.hostile: .* none of 3 patches held: assertion, host", said)
+    assert "10 missed events of billing were applied before; its refund waited for a yes" in said
+    assert "producer drift in invoices.daily: send /amount as an integer" in said
+    # The thousand of the outage are one row of the table, and a few lines of the story.
+    assert len(re.findall(rf"{NAME} .* 1,000 of 1,000 resolved", said)) == 1
+    assert said.count(NAME) < 5
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda n: n.name)

@@ -13,6 +13,7 @@ import pytest
 
 import consumer.store
 from consumer.store import breakers, due, intake, leases, outbox, reports, settle
+from tests.support.patience import PATIENCE
 
 VERBS = ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH")
 ROWS = 20_000
@@ -39,10 +40,12 @@ def test_there_are_statements_to_look_at() -> None:
 
 
 @pytest.mark.parametrize("statement", statements())
-async def test_a_statement_fits_the_migrated_schema(
-    connection: "asyncpg.Connection[asyncpg.Record]", statement: str
-) -> None:
-    await connection.prepare(statement)
+async def test_a_statement_fits_the_migrated_schema(unchanged_database: str, statement: str) -> None:
+    connection = await asyncpg.connect(unchanged_database, timeout=PATIENCE)
+    try:
+        await connection.prepare(statement)
+    finally:
+        await connection.close(timeout=PATIENCE)
 
 
 @pytest.mark.parametrize("statement", statements())
