@@ -44,7 +44,7 @@ class _Connections:
         self._connected = connected
         self._tls = tls
         self._tasks: set[asyncio.Task[None]] = set()
-        self._open: set[asyncio.BaseTransport] = set()
+        self._open: set[asyncio.StreamWriter] = set()
         self._ended = False
 
     def accept(self, listener: socket.socket) -> None:
@@ -68,19 +68,19 @@ class _Connections:
             accepted.close()
             return
         writer = asyncio.StreamWriter(transport, protocol, reader, loop)
-        self._open.add(transport)
+        self._open.add(writer)
         try:
             if not self._ended:
                 await self._connected(reader, writer)
         finally:
-            self._open.discard(transport)
+            self._open.discard(writer)
             writer.close()
 
     async def end(self) -> None:
         """Abort every connection, and wait for what handles it."""
         self._ended = True
-        for transport in self._open:
-            transport.abort()
+        for writer in self._open:
+            writer.transport.abort()
         if self._tasks:
             _, slow = await asyncio.wait(self._tasks, timeout=_PATIENCE)
             for task in slow:
