@@ -42,10 +42,10 @@ s3: ## install a real S3 server (versitygw, by Go) for the tests of media stores
 kafkajs: ## install kafkajs (npm) for the test of README's Node publisher, 1 MB
 	@npm install --silent --no-audit --no-fund --prefix .local/kafkajs kafkajs@2.2.4
 
-engines: $(READY) ## install Airflow (pip) and Conductor (Maven; runs on Java 21) for test-engines, 700 MB
+engines: $(READY) ## install Airflow (pip), Conductor (Maven; runs on Java 21) and Temporal (built by Go) for test-engines, 1 GB
 	@$(BIN)/python -m tests.support.worlds.engine_parts
 
-test-engines: $(READY) ## the runners on a real Airflow and a real Conductor, which `make engines` installs (ARGS: for pytest)
+test-engines: $(READY) ## the runners on a real Airflow, Conductor and Temporal, which `make engines` installs (ARGS: for pytest)
 	@$(BIN)/python -m pytest tests/engines -m engines $(ARGS)
 
 faults: $(READY) ## the whole fault matrix, storms and store stress on real Kafka, for about an hour (ARGS: for pytest)

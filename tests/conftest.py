@@ -24,6 +24,7 @@ pytest_plugins = [
     "tests.support.worlds.prefect_engine",
     "tests.support.worlds.airflow_engine",
     "tests.support.worlds.conductor_engine",
+    "tests.support.worlds.temporal_engine",
 ]
 
 

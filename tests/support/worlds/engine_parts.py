@@ -1,6 +1,6 @@
 """What real engines are made of: virtual environments of their own and a jar, installed once into the checkout.
 
-`python -m tests.support.worlds.engine_parts` installs Airflow and Conductor: `make engines`.
+`python -m tests.support.worlds.engine_parts` installs Airflow, Conductor and Temporal: `make engines`.
 """
 
 import fcntl
@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -20,7 +20,7 @@ from consumer.errors import ConfigError
 from consumer.local.kafka_jars import java_version
 from tests.support.paths import DATA, ROOT
 
-INSTALLED_WITHIN: Final = timedelta(minutes=20)
+INSTALLED_WITHIN: Final = timedelta(minutes=40)
 LOCAL: Final = ROOT / ".local"
 AIRFLOW_LOCK: Final = DATA / "airflow.lock"
 AIRFLOW_CACHE: Final = LOCAL / "airflow"
@@ -28,6 +28,10 @@ CONDUCTOR_CACHE: Final = LOCAL / "conductor"
 CONDUCTOR: Final = "org.conductoross:conductor-server:3.32.3:jar:boot"
 CONDUCTOR_SHA256: Final = DATA / "conductor.sha256"
 OLDEST_JAVA: Final = 21
+TEMPORAL_LOCK: Final = DATA / "temporal.lock"
+TEMPORAL_CACHE: Final = LOCAL / "temporal"
+TEMPORAL: Final = "github.com/temporalio/cli/cmd/temporal@v1.5.1"
+"""The last release that `go install` takes: later ones replace a module by one in their own tree."""
 HOW: Final = "make engines"
 
 
@@ -92,6 +96,27 @@ def fetch_conductor() -> Path:
     return jar
 
 
+def temporal_server() -> Path:
+    """Give where Temporal's development server is, or will be: its command line holds it."""
+    return TEMPORAL_CACHE / TEMPORAL.rpartition("@")[2] / "temporal"
+
+
+def installed_temporal() -> tuple[Path, Path] | None:
+    """Give the development server and the virtual environment of its workers, where `make engines` has made them."""
+    place = environment_of(TEMPORAL_LOCK, TEMPORAL_CACHE)
+    return (temporal_server(), place) if temporal_server().is_file() and (place / "ready").is_file() else None
+
+
+def build_temporal() -> Path:
+    """Give Temporal's development server, built once by Go, which checks the digests of what it is made of."""
+    server = temporal_server()
+    with _alone(TEMPORAL_CACHE):
+        if not server.is_file():
+            go = shutil.which("go") or "go"
+            _run(go, "install", "-ldflags=-s -w", TEMPORAL, environment=os.environ | {"GOBIN": str(server.parent)})
+    return server
+
+
 @contextmanager
 def _alone(cache: Path) -> Iterator[None]:
     """Hold the cache's lock; the kernel frees it when its holder dies."""
@@ -101,11 +126,10 @@ def _alone(cache: Path) -> Iterator[None]:
         yield
 
 
-def _run(*argv: str) -> None:
+def _run(*argv: str, environment: Mapping[str, str] | None = None) -> None:
+    limit = INSTALLED_WITHIN.total_seconds()
     try:
-        ran = subprocess.run(
-            argv, capture_output=True, text=True, check=False, timeout=INSTALLED_WITHIN.total_seconds()
-        )
+        ran = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=limit, env=environment)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ConfigError(f"{argv[0]} could not be run: {error}") from error
     if ran.returncode != 0:
@@ -114,15 +138,28 @@ def _run(*argv: str) -> None:
 
 
 def main() -> int:
-    """Install both, and say how long it took and what is missing."""
+    """Install all of them, and say how long it took and what is missing."""
     began = time.monotonic()
-    sys.stdout.write(f"==> Airflow: {virtual_environment(AIRFLOW_LOCK, AIRFLOW_CACHE)}\n")
-    sys.stdout.write(f"    after {time.monotonic() - began:.0f} s\n==> Conductor: {fetch_conductor()}\n")
-    sys.stdout.write(f"    after {time.monotonic() - began:.0f} s\n")
+    missing = 0
+    for name, install in PARTS.items():
+        try:
+            sys.stdout.write(f"==> {name}: {install()}\n    after {time.monotonic() - began:.0f} s\n")
+        except ConfigError as error:
+            sys.stdout.write(f"==> {name}: {error}\n")
+            missing += 1
     if new_java() is None:
-        sys.stdout.write(f"    there is no Java {OLDEST_JAVA} or newer to run it: install one, or set JAVA_HOME\n")
-        return 1
-    return 0
+        said = f"there is no Java {OLDEST_JAVA} or newer to run Conductor: install one, or set JAVA_HOME"
+        sys.stdout.write(f"    {said}\n")
+        missing += 1
+    return int(missing > 0)
+
+
+PARTS: Final[Mapping[str, Callable[[], Path]]] = {
+    "Airflow": lambda: virtual_environment(AIRFLOW_LOCK, AIRFLOW_CACHE),
+    "Conductor": fetch_conductor,
+    "Temporal's workers": lambda: virtual_environment(TEMPORAL_LOCK, TEMPORAL_CACHE),
+    "Temporal": build_temporal,
+}
 
 
 if __name__ == "__main__":
