@@ -1,4 +1,4 @@
-# mypy: disable-error-code="import-not-found,untyped-decorator,misc"
+# mypy: disable-error-code="import-not-found,untyped-decorator,misc,no-any-return"
 """A Temporal worker in its own virtual environment. Every activity is a call to the address that the run is given.
 
 Its arguments: the server's address, the queue that it takes from, and its build. The second build of `changed` begins
