@@ -47,7 +47,7 @@ def asset_entries(hosts: Json, studio: str, shelf: str) -> tuple[list[Json], Jso
 
 def _generator(makes: str, address: str) -> JsonObject:
     call: JsonObject = {"url": address, "body": {"prompt": "{prompt}", "reference": "{prompt}"}}
-    return {"kind": "http", "makes": makes, "generate": call, "price": {"call_aud": CALL_AUD}, "timeout": "PT3S"}
+    return {"kind": "http", "makes": makes, "generate": call, "price": {"call_aud": CALL_AUD}, "timeout": "PT5S"}
 
 
 def asset_cases(org_id: UUID) -> tuple[Case, ...]:
