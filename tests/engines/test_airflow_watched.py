@@ -239,7 +239,7 @@ async def test_the_callback_that_the_page_gives_tells_of_a_failed_task_and_it_is
         row = await telling.healed("called_back", run_id)
     context = json.loads(row["context"])
     assert (context["run"], context["error"]["type"]) == (
-        {"id": run_id, "step": "load", "epoch": 1},
+        {"id": run_id, "step": "load", "epoch": 1, "status": "failed"},
         "urllib.error.HTTPError",
     )
     assert len(telling.world.calls("/load")) == 2
