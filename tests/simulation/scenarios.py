@@ -44,6 +44,7 @@ def _scenarios() -> st.SearchStrategy[Scenario]:
         fault_digest=st.booleans(),
         poison=st.sampled_from([False] * 9 + [True]),
         asked=st.sampled_from([False, False, True]),
+        run=st.sampled_from([None, None, 0, 1]),
     )
     faults = st.builds(
         Fault,

@@ -11,6 +11,7 @@ from uuid import UUID
 
 import pytest
 
+import consumer.ingest.decode
 import consumer.pipeline.healing
 import consumer.plan.next_step
 import consumer.results.settlement
@@ -20,6 +21,7 @@ from consumer.ingest.offsets import Epochs
 from consumer.model import (
     AttemptId,
     Claim,
+    Failure,
     FailureId,
     JsonObject,
     MicroAud,
@@ -62,6 +64,16 @@ def an_assignment_forgets_nothing_of_the_one_before(patch: pytest.MonkeyPatch) -
 
     patch.setattr(Epochs, "assign", assign)
     patch.setattr(Epochs, "revoke", lambda _: None)
+
+
+def an_event_has_a_run_of_its_own(patch: pytest.MonkeyPatch) -> None:
+    with_run_key = consumer.ingest.decode.with_run_key
+
+    def keyed(failure: Failure, runner: str | None) -> Failure:
+        found = with_run_key(failure, runner)
+        return found if found.run_key is None else replace(found, run_key=found.run_key + found.id.bytes)
+
+    patch.setattr(consumer.ingest.decode, "with_run_key", keyed)
 
 
 def a_takeover_ignores_the_deadline(patch: pytest.MonkeyPatch) -> None:
@@ -476,6 +488,15 @@ def on_another_rung(number: int) -> Scenario:
     return Scenario(seed=number, machines=2, events=events, faults=(*faults, crash, crash_too))
 
 
+def told_by_three(number: int) -> Scenario:
+    """Give scenarios in which a run's failure is told of by three, one of them twice, beside a crash."""
+    events = tuple(
+        Event(name=n % 3, at=1 + n * number / 10, partition=n, run=0, effect=Effect.UNSAFE) for n in range(4)
+    )
+    faults = (Fault(at=1 + number / 10, wrong=Wrong.CRASH, lasts=3), Fault(at=2, wrong=Wrong.CUT, lasts=9))
+    return Scenario(seed=number, machines=2, partitions=2, events=events, faults=faults)
+
+
 def commanded(number: int) -> Scenario:
     """Give scenarios in which heals get a command each, and then one that has expired before anybody has it."""
     events = tuple(Event(name=n, at=1 + n, scope=n, acts=(Act.SLOW,)) for n in range(3))
@@ -514,6 +535,7 @@ DAWDLING: Final = in_a_long_heal(Wrong.TOP_UP, 1, Effect.IDEMPOTENT, Act.DAWDLES
 KILLED: Final = in_a_long_heal(Wrong.CRASH, 3, Effect.UNSAFE, Act.LATE)
 MUTANTS: Final[tuple[tuple[Break, Scenes, str], ...]] = (
     (an_assignment_forgets_nothing_of_the_one_before, in_a_rebalance, "commits"),
+    (an_event_has_a_run_of_its_own, told_by_three, "two failures of one run"),
     (a_takeover_ignores_the_deadline, STOPPED, "G3"),
     (a_settle_has_no_fence, STOPPED_PAST_DEADLINE, "G3"),
     (what_follows_forgets_the_due_time, while_messages_fail, "not at rest"),

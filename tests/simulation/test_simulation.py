@@ -26,6 +26,16 @@ def test_a_scenario_goes_the_same_way_each_time() -> None:
     assert first == again
 
 
+def test_whoever_tells_of_a_failed_run_tells_of_one_failure() -> None:
+    events = tuple(Event(name=n, at=1 + n, partition=n, run=0, effect=Effect.UNSAFE) for n in range(3))
+    faults = (Fault(at=2, wrong=Wrong.CUT, lasts=9), Fault(at=40, wrong=Wrong.CRASH, lasts=3))
+    tables = play(Scenario(seed=3, machines=2, partitions=2, events=events, faults=faults)).sim.store.tables
+    (row,) = tables.failures.values()
+    assert row.status is Status.RESOLVED
+    assert set(tables.same_run.values()) == {row.failure.id}
+    assert len(tables.same_run) == 2
+
+
 def test_an_unsafe_effect_whose_process_died_waits_for_a_person_and_keeps_its_scope() -> None:
     events = (Event(name=0, at=1, effect=Effect.UNSAFE, acts=(Act.LATE,)), Event(name=1, at=20))
     scenario = Scenario(seed=1, events=events, faults=(Fault(at=10, wrong=Wrong.CRASH, lasts=1),))

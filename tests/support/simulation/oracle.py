@@ -1,7 +1,7 @@
 """What has to hold in a simulation: some of it at every step, the rest once everything has come to rest."""
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -39,6 +39,8 @@ class Oracle:
     entries: int = 0
     stood: dict[FailureId, Row] = field(default_factory=dict)
     by_hand: set[FailureId] = field(default_factory=set)
+    sent: set[FailureId] = field(default_factory=set)
+    known_to: dict[int, int] = field(default_factory=lambda: defaultdict(int))
     carried: int = 0
     """Of what orders did, so much has been looked at."""
 
@@ -83,9 +85,29 @@ class Oracle:
         for failure_id, row in tables.failures.items():
             self._keeps_its_scope(failure_id, row)
         self._orders_are_carried_out_once()
+        self._runs_have_one_failure()
         live = [claim.failure_id for claim in tables.claims.values()]
         assert len(set(live)) == len(live), "G2: two live attempts of one failure"
         self._wallets_agree()
+
+    def _runs_have_one_failure(self) -> None:
+        """G2: whoever tells of a failed run, and however often, it is one failure, but for what took another's id."""
+        named = [
+            (row.failure.org_id, row.failure.workflow_name, run["id"])
+            for row in self.sim.store.tables.failures.values()
+            if isinstance(run := row.failure.context.get("run"), dict) and row.failure.id in self._sent_ids()
+        ]
+        twice = {one for one, count in Counter(named).items() if count > 1}
+        assert not twice, f"G2: two failures of one run: {twice}"
+
+    def _sent_ids(self) -> set[FailureId]:
+        """Ids that events have of themselves; what took another's id is a failure of its own."""
+        for log in self.sim.broker.log.values():
+            for record in log[self.known_to[id(log)] :]:
+                if isinstance(found := self._read(record), Failure):
+                    self.sent.add(found.id)
+            self.known_to[id(log)] = len(log)
+        return self.sent
 
     def _orders_are_carried_out_once(self) -> None:
         """A command acts once, and not after it has expired; a bulk once on each of what it froze, and on no other."""
@@ -176,7 +198,9 @@ class Oracle:
         # Of two contents under one id the later one may have a row of its own.
         events = [e for log in self.sim.broker.log.values() for r in log if isinstance(e := self._read(r), Failure)]
         apart = {second_failure_id(e.id, digest([e.workflow_name, e.failure_reason, e.context])) for e in events}
-        missing, unsent = entered - strange - set(tables.failures), set(tables.failures) - (entered - strange) - apart
+        linked = {one for one, first in tables.same_run.items() if first in tables.failures}
+        missing = entered - strange - set(tables.failures) - linked
+        unsent = set(tables.failures) - (entered - strange) - apart
         assert not missing, "G1: events without a row"
         assert not unsent, "G1: rows that nobody sent"
         for row in tables.failures.values():
@@ -259,7 +283,7 @@ class Oracle:
     def _is_durable(self, record: Record) -> bool:
         found = self._read(record)
         if isinstance(found, Failure) and self._is_known(found):
-            return found.id in self.sim.store.tables.failures
+            return found.id in self.sim.store.tables.failures or found.id in self.sim.store.tables.same_run
         if self._is_told(record):
             return True
         # Of a stranger's event one delivery is enough.

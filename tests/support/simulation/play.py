@@ -55,7 +55,15 @@ SETTINGS: Final = Settings(
 CATALOG: Final = parse_catalog("""
 version: 1
 sources: [{source: '*', organisations: '*'}]
+runners: {engine: {kind: airflow, api: 'http://127.0.0.1:1'}}
 workflows:
+- name: orders.run
+  runner: engine
+  attempts: 4
+  backoff: PT2S
+  backoff_cap: PT20S
+  ladders: {api_timeout: [auto-retry, dependency-replacement]}
+  rungs: {auto-retry: {attempts: 2}}
 - name: orders.asked
   attempts: 4
   backoff: PT2S

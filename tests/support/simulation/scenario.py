@@ -66,6 +66,8 @@ class Event:
     poison: bool = False
     asked: bool = False
     """Whether its first rung needs a person's yes."""
+    run: int | None = None
+    """The run whose failed step it tells of: events of other ids may tell of the same."""
 
     def value(self) -> bytes:
         """Give the record's bytes."""
@@ -74,9 +76,13 @@ class Event:
             context["dependency"] = f"d{self.dependency}"
         if self.fault_digest:
             context["damage"] = f"damage of s{self.scope}"
+        workflow = "orders.asked" if self.asked else "orders.sync"
+        if self.run is not None:
+            context["run"] = {"id": f"r{self.run}", "epoch": 1, "step": "charge"}
+            workflow = "orders.run"
         data: dict[str, Any] = {
             "org_id": str(ORGS[self.org]),
-            "workflow_name": "orders.asked" if self.asked else "orders.sync",
+            "workflow_name": workflow,
             "failure_reason": "request timeout",
             "context": context,
         }

@@ -76,6 +76,7 @@ STANDING: Final = (
     "late",
     "questions",
     "answers",
+    "same_run",
 )
 SUSPENDED: Final = OwnerId("suspended")
 """Whose lease never ends: the heal waits for another system."""
@@ -161,6 +162,8 @@ class Tables:
     """The plan of each failure that was asked for last."""
     answers: dict[tuple[FailureId, int, str], bool] = field(default_factory=dict)
     """Who said yes or no to the plan of which step."""
+    same_run: dict[FailureId, FailureId] = field(default_factory=dict)
+    """Events of a run whose failure stood already, each with that failure."""
     denials: dict[tuple[FailureId, str], float] = field(default_factory=dict)
     """When a strategy's plan was denied, by the world's time, until its failure begins anew."""
 
@@ -217,8 +220,10 @@ class ModelStore:
             strange = [m for a in strangers for m in refuse_stranger(a)]
             again = [a for a in here if a.diagnosed.failure.id in tables.failures]
             new = [a for a in here if a.diagnosed.failure.id not in tables.failures]
-            for arrival in new:
-                self._insert(arrival)
+            linked = {a.diagnosed.failure.id: first for a in new if (first := self._insert(a)) is not None}
+            known = linked.keys() & tables.same_run.keys()
+            tables.same_run.update(linked)
+            new = [a for a in new if a.diagnosed.failure.id not in linked]
             claimed = self._claim(owner, [a.diagnosed for a in new if a.wants_slot])
             for arrival in new:
                 if (arrival.wants_slot or arrival.waits_on) and arrival.diagnosed not in claimed:
@@ -233,6 +238,7 @@ class ModelStore:
             new=frozenset(a.diagnosed.failure.id for a in new),
             conflicting=tuple(a.diagnosed.failure.id for a in again if self._differs(a.diagnosed.failure)),
             held_back=tuple((d, held_back[_attempt_of(d)]) for d in claimed if _attempt_of(d) in held_back),
+            same_run=frozenset(linked) - known,
         )
 
     def _differs(self, failure: Failure) -> bool:
@@ -240,14 +246,20 @@ class ModelStore:
         said, before = ((f.workflow_name, f.failure_reason, f.context) for f in (failure, here))
         return here.digest != failure.digest and said != before
 
-    def _insert(self, arrival: Arrival) -> None:
+    def _insert(self, arrival: Arrival) -> FailureId | None:
+        """Insert a failure, unless one of its run stands already: then its id."""
         failure, ended = arrival.diagnosed.failure, arrival.ended
+        if failure.run_key is not None:
+            for row in self.tables.failures.values():
+                if row.failure.run_key == failure.run_key:
+                    return row.failure.id
         if ended is not None:
             status, step, due_in = ended.next.status, 1, ended.next.due_in
             failure = replace(failure, approval=self._asked(ended) or failure.approval)
         else:
             status, step, due_in = Status.PENDING, 0, CLAIMED_LOOK if arrival.wants_slot else timedelta(0)
         self._write(Row(failure=replace(failure, step=step), status=status, due=self._at(due_in)))
+        return None
 
     # due.py
 
