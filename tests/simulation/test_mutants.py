@@ -18,6 +18,7 @@ import consumer.results.settlement
 from consumer.errors import TransientError
 from consumer.heal.gate import Gate
 from consumer.ingest.offsets import Epochs
+from consumer.ingest.run_key import with_run_key
 from consumer.model import (
     AttemptId,
     Claim,
@@ -67,8 +68,6 @@ def an_assignment_forgets_nothing_of_the_one_before(patch: pytest.MonkeyPatch) -
 
 
 def an_event_has_a_run_of_its_own(patch: pytest.MonkeyPatch) -> None:
-    with_run_key = consumer.ingest.decode.with_run_key
-
     def keyed(failure: Failure, runner: str | None) -> Failure:
         found = with_run_key(failure, runner)
         return found if found.run_key is None else replace(found, run_key=found.run_key + found.id.bytes)

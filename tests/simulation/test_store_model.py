@@ -124,9 +124,11 @@ class Both:
 
     def failure(self) -> Failure:
         self.names += 1
+        org_id = self.dice.choice(ORGS[:2])
+        a_run = (org_id.bytes + bytes([self.names // 8])).ljust(32, b"\0")  # as several of the next ones may tell of
         return Failure(
             id=FailureId(UUID(int=self.names)),
-            org_id=self.dice.choice(ORGS[:2]),
+            org_id=org_id,
             workflow_name=f"w{self.names}",
             failure_reason="timeout",
             context={},
@@ -134,6 +136,7 @@ class Both:
             source="urn:test",
             digest=b"\0" * 32,
             size=10,
+            run_key=self.dice.choice([None, None, a_run]),
         )
 
     def planned(self, failure: Failure) -> Diagnosed:
@@ -174,6 +177,7 @@ class Both:
         said = self.model.take_in(me, arrivals, (), _nobody)
         assert {d.failure.id for d in said.claimed} == {d.failure.id for d in real.claimed}
         assert (said.new, set(said.conflicting)) == (real.new, set(real.conflicting))
+        assert said.same_run == real.same_run
         assert _ends(said.held_back) == _ends(real.held_back)
 
     async def resume(self) -> None:
