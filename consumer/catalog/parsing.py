@@ -25,6 +25,7 @@ from consumer.catalog.runners.declared import DescribedRunner
 from consumer.catalog.runners.watch import RunnerWatch, watch_source
 from consumer.catalog.schema_autofix import SchemaFiles
 from consumer.catalog.topics import DeclaredTopic
+from consumer.catalog.unused import unused_entries
 from consumer.catalog.yaml_text import read_yaml
 from consumer.errors import ConfigError
 from consumer.model import ActionName
@@ -69,6 +70,8 @@ class Catalog:
     """Files that it was made from besides its own text, by paths relative to it."""
     unbound: tuple[str, ...] = ()
     """What it does not bind although it has secrets, with line and what to add; until then that is refused."""
+    unused: tuple[str, ...] = ()
+    """Entries that do nothing, or that are read from two places, with line and what to change."""
     _source_patterns: dict[tuple[str, UUID], str | None] = field(default_factory=dict, compare=False, repr=False)
     _policies: dict[str, WorkflowPolicy | None] = field(default_factory=dict, compare=False, repr=False)
     _refusals: dict[tuple[str, UUID, str], str | None] = field(default_factory=dict, compare=False, repr=False)
@@ -159,6 +162,7 @@ def parse_catalog(text: str, name: str = "catalog", read: Callable[[str], str] |
     if undeclared:
         raise ConfigError("; ".join(undeclared))
     unbound = missing_bindings(document.sources, document.secrets, document.workflows)
+    unused = unused_entries(document.sources, document.workflows, document.secrets)
     named = files.texts if files is not None else {}
     version = hashlib.sha256("\0".join((text, *named.values())).encode()).hexdigest()[:12]
     return Catalog(
@@ -175,6 +179,7 @@ def parse_catalog(text: str, name: str = "catalog", read: Callable[[str], str] |
         topics={one.topic: one for one in document.topics},
         files=tuple(named),
         unbound=tuple(f"{place_of(root, path, name)}: {why}" for path, why in unbound),
+        unused=tuple(f"{place_of(root, path, name)}: {why}" for path, why in unused),
     )
 
 

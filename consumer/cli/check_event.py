@@ -13,6 +13,7 @@ from consumer.catalog import Catalog, Catalogs
 from consumer.cli.diagnose import diagnosed
 from consumer.cli.event_obstacles import local_obstacles, stored_obstacles
 from consumer.cli.foreign_events import as_posted, as_read, check_declared
+from consumer.cli.near_names import meant_pattern
 from consumer.diagnose import diagnose
 from consumer.errors import ConfigError
 from consumer.ingest.decode import AdmissionRules, decode
@@ -144,7 +145,7 @@ async def _check_one(
 ) -> JsonObject:
     decoded = decode(record, AdmissionRules(catalog=catalog, max_event_bytes=settings.intake.max_event_bytes), now)
     if isinstance(decoded, DeadLetter):
-        return _poison_answer(decoded.reason, decoded.message)
+        return _poison_answer(decoded.reason, f"{decoded.message}{_meant_source(decoded, catalog)}")
     diagnosis = diagnose(decoded.failure_reason, decoded.context)
     async with installed_strategies(Catalogs(catalog), connections=1) as strategies:
         planner = Planner(rungs=strategies, catalog=catalog)
@@ -174,7 +175,7 @@ async def _check_one(
         "obstacles": [one.as_json() for one in obstacles],
         "missing_fields": list(plan.missing) if isinstance(plan, Refuse) else [],
         "unusable_fields": dict(unusable_parts(decoded.context)),
-        "misspelt": [*_misspelt(decoded.context)],
+        "misspelt": [*_misspelt(decoded.context), *_unknown_workflow(decoded, catalog)],
         "redactions": list(decoded.redactions),
         "mended_characters": decoded.mended,
     }
@@ -190,6 +191,23 @@ def _misspelt(context: JsonObject) -> Iterator[Json]:
         for name in names:
             if name not in known and (meant := did_you_mean(name, known)):
                 yield f"{at}.{name} is not read{meant}"
+
+
+def _unknown_workflow(failure: Failure, catalog: Catalog) -> Iterator[Json]:
+    meant = meant_pattern(failure.workflow_name, (entry.name for entry in catalog.workflows))
+    if meant and catalog.policy(failure.workflow_name) is None:
+        yield f"workflow_name {failure.workflow_name!r} is in no entry of the catalog{meant}"
+
+
+def _meant_source(letter: DeadLetter, catalog: Catalog) -> str:
+    """Return which source was meant: told to who has the catalog at hand, and not to publishers."""
+    if letter.reason is not PoisonReason.SOURCE_NOT_ALLOWED:
+        return ""
+    try:
+        given = parse(letter.record.value, letter.record.headers).source
+    except ValueError:
+        return ""
+    return "" if given is None else meant_pattern(given, (rule.source for rule in catalog.sources))
 
 
 async def _is_known(pool: Pool, org_id: OrgId) -> bool:

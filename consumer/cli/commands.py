@@ -13,7 +13,7 @@ from uuid import UUID
 import typer
 
 from consumer.cli.examples import add_examples
-from consumer.cli.exits import ExitCode
+from consumer.cli.exits import ExitCode, say_unread_variables
 from consumer.cli.groups import add_groups
 from consumer.cli.listed import attempts, failures
 from consumer.cli.options import (
@@ -66,6 +66,8 @@ def _start(
     if context.invoked_subcommand is None:
         typer.echo(context.get_help(), err=True)
         raise typer.Exit(ExitCode.USAGE)
+    if context.invoked_subcommand != "doctor":  # which says it, with what mends it
+        say_unread_variables()
 
 
 @app.command()
@@ -101,7 +103,7 @@ def topics(
 def check_catalog(
     file: Annotated[Path | None, typer.Argument(help="The catalog. Default: SHW_CATALOG.")] = None,
 ) -> int:
-    """Say whether a catalog is valid, and where it is not; exits with 1 if a source or secret is not bound yet."""
+    """Say whether a catalog is valid, and where it is not; 1 if something in it is not bound yet, or does nothing."""
     from consumer.cli.setup import check_catalog
 
     return check_catalog(file)

@@ -3,6 +3,7 @@
 # ruff: noqa: PLC0415
 
 import asyncio
+import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -19,9 +20,7 @@ def doctor(as_json: AsJson = False) -> None:
     0 when `shw run` would start; 2 when something has to be changed first; 3 when only a server does not answer. Notes
     keep no service from starting. Nothing is changed.
     """
-    found = asyncio.run(_examine())
-    for finding in found:
-        _print(finding, as_json=as_json)
+    found = asyncio.run(_examine(as_json=as_json))
     wrong = [one for one in found if not one.is_note]
     if not wrong:
         say(f"`shw run` can start; {len(found)} notes." if found else "All is well: `shw run` can start.")
@@ -30,10 +29,16 @@ def doctor(as_json: AsJson = False) -> None:
     end(ExitCode.OUTSIDE if all(one.is_outside for one in wrong) else ExitCode.USAGE)
 
 
-async def _examine() -> "list[StartFinding]":
+async def _examine(*, as_json: bool) -> "list[StartFinding]":
+    """Print each finding as it comes: a server that is away is waited for some seconds."""
     from consumer.service.doctor import examine
 
-    return [one async for one in examine()]
+    found = []
+    async for one in examine():
+        _print(one, as_json=as_json)
+        sys.stdout.flush()
+        found.append(one)
+    return found
 
 
 def _print(finding: "StartFinding", *, as_json: bool) -> None:

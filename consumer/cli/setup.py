@@ -40,14 +40,16 @@ def print_example_catalog() -> None:
 def check_catalog(path: Path | None) -> int:
     """Parse a catalog as the service does, and print a summary; an error names the line.
 
-    What it does not bind is printed too, and the answer is then no: heals that need it are refused.
+    What it does not bind is printed too, and what does nothing in it: the answer is then no.
     """
     where = path or read_settings().catalog
     catalog = read_catalog(where)
+    lacks = (*catalog.unbound, *catalog.unused)
     print(  # noqa: T201 - the command's answer
         f"{where} is valid: version {catalog.version}, {len(catalog.sources)} sources, "
         f"{len(catalog.workflows)} workflows, {len(catalog.secrets)} secrets."
+        f"{f' What to change in it: {len(lacks)}.' if lacks else ''}"
     )
-    for lack in catalog.unbound:
+    for lack in lacks:
         print(lack)  # noqa: T201 - as above
-    return ExitCode.NO if catalog.unbound else ExitCode.OK
+    return ExitCode.NO if lacks else ExitCode.OK

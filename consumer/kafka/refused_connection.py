@@ -18,7 +18,7 @@ from aiokafka.protocol.metadata import MetadataRequest
 from consumer.kafka.connection import connection_options
 from consumer.settings import KafkaSettings
 
-WITHIN: Final = 10.0
+WITHIN: Final = 5.0
 """Seconds for the one connection that is tried."""
 
 
@@ -31,7 +31,7 @@ async def refused_connection(settings: KafkaSettings) -> str | None:
     options = connection_options(settings)
     options.pop("bootstrap_servers")
     try:
-        async with asyncio.timeout(WITHIN):
+        async with asyncio.timeout(min(WITHIN, settings.request_timeout.total_seconds())):
             connection = await create_conn(host.strip("[]"), int(port), **options)
             try:
                 await connection.send(MetadataRequest([]))
@@ -52,7 +52,7 @@ def _explain(error: Exception, settings: KafkaSettings) -> str:
         return (
             f"it ends the connection, as if it did not speak {settings.security_protocol}: SHW_KAFKA__SECURITY_PROTOCOL"
         )
-    return str(error) or type(error).__name__
+    return str(error)
 
 
 _CERTIFICATE: Final = "SHW_KAFKA__SSL_CERTFILE, SHW_KAFKA__SSL_KEYFILE"
@@ -73,7 +73,7 @@ _REFUSALS: Final[Sequence[tuple[type[Exception], str]]] = (
     ),
     (UnsupportedSaslMechanismError, "it does not offer {mechanism}: SHW_KAFKA__SASL_MECHANISM"),
     (IllegalSaslStateError, "it wants no sign-in there: SHW_KAFKA__SECURITY_PROTOCOL is {protocol}"),
-    (socket.gaierror, "no name server knows its name: SHW_KAFKA__BOOTSTRAP"),
-    (ConnectionRefusedError, "nothing listens there: SHW_KAFKA__BOOTSTRAP"),
+    (socket.gaierror, "no name server knows its name. Check SHW_KAFKA__BOOTSTRAP"),
+    (ConnectionRefusedError, "nothing listens there. Check SHW_KAFKA__BOOTSTRAP and that the broker runs"),
 )
 """What the client raises, and what it means; the first that fits."""

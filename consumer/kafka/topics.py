@@ -17,20 +17,22 @@ from consumer.settings import KafkaSettings
 
 _A_DAY_MS = 24 * 60 * 60 * 1000
 _VISIBLE_WITHIN = 10.0
+_STARTS_WITHIN = 10.0
+"""Seconds for the first answer: who starts something wants to know within seconds that there is none."""
 
 
 @asynccontextmanager
 async def _admin(settings: KafkaSettings) -> AsyncIterator[Any]:
     admin = AIOKafkaAdminClient(**connection_options(settings))
     try:
-        await aiokafka_internals.start(admin)
+        async with asyncio.timeout(min(_STARTS_WITHIN, settings.request_timeout.total_seconds())):
+            await aiokafka_internals.start(admin)
         yield admin
     except UNANSWERED as error:
-        why = await refused_connection(settings)
-        raise NoAnswer(
-            f"Kafka at {settings.bootstrap} does not answer: {why or error or type(error).__name__}. "
-            "Check SHW_KAFKA__BOOTSTRAP and that the broker runs."
-        ) from error
+        # What is found out by itself says what to check.
+        otherwise = f"{str(error) or 'it is silent'}. Check SHW_KAFKA__BOOTSTRAP and that the broker runs"
+        why = await refused_connection(settings) or otherwise
+        raise NoAnswer(f"Kafka at {settings.bootstrap} does not answer: {why}.") from error
     finally:
         await admin.close()
 

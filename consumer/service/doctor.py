@@ -3,12 +3,12 @@
 A start ends at the first thing that is wrong; here each check goes on where another one has found something.
 """
 
+import asyncio
 import os
 import re
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Final
 
@@ -18,7 +18,7 @@ from consumer.kafka.topics import existing_topics
 from consumer.service.catalog_file import read_catalog
 from consumer.service.commands import command_keys
 from consumer.service.startup_checks import allow_open_files, check_client
-from consumer.settings import Settings, read_settings, unknown_variables
+from consumer.settings import Settings, is_in_section, read_settings, unknown_variables
 from consumer.store.backlog import bound_role
 from consumer.store.deployment import deployment_name
 from consumer.store.grants import missing_grants
@@ -60,17 +60,23 @@ async def examine() -> AsyncIterator[StartFinding]:
         return
     for finding in (*_host(settings), *_catalog(settings.catalog)):
         yield finding
-    async for finding in _kafka(settings):
-        yield finding
-    async for finding in _database(settings):
-        yield finding
+    # Side by side: who is away is waited for once, and not once for each.
+    async with asyncio.TaskGroup() as both:
+        asked = [both.create_task(_all_of(found)) for found in (_kafka(settings), _database(settings))]
+    for answered in asked:
+        for finding in answered.result():
+            yield finding
+
+
+async def _all_of(findings: AsyncIterator[StartFinding]) -> list[StartFinding]:
+    return [one async for one in findings]
 
 
 def _variables(unknown: Mapping[str, str | None]) -> Iterator[StartFinding]:
     for name, meant in unknown.items():
         mend = f"export {meant}=..." if meant is not None else f"unset {name}"
         what = f"{name} is no setting of this release" + (f": did you mean {meant}?" if meant is not None else "")
-        yield StartFinding(about="settings", what=what, mend=mend)
+        yield StartFinding(about="settings", what=what, mend=mend, is_note=not is_in_section(name))
 
 
 def _host(settings: Settings) -> Iterator[StartFinding]:
@@ -88,19 +94,9 @@ def _catalog(path: Path | None) -> Iterator[StartFinding]:
         for fault in re.split(_NEXT_FAULT.format(re.escape(str(path))), str(error)):
             yield StartFinding(about="catalog", what=fault)
         return
-    for lack in catalog.unbound:
+    for lack in (*catalog.unbound, *catalog.unused):
         yield StartFinding(about="catalog", what=lack, is_note=True)
-    yield from _shadowed(catalog)
     yield from _unset_secrets(catalog)
-
-
-def _shadowed(catalog: Catalog) -> Iterator[StartFinding]:
-    """Yield the entries that are never asked, because an earlier pattern takes all that they would."""
-    for place, entry in enumerate(catalog.workflows):
-        first = next((one for one in catalog.workflows[:place] if fnmatchcase(entry.name, one.name)), None)
-        if first is not None:
-            what = f"workflows.{place} ({entry.name}) is never used: {first.name} stands before it and takes the same"
-            yield StartFinding(about="catalog", what=what, mend=f"move {entry.name} above {first.name}", is_note=True)
 
 
 def _unset_secrets(catalog: Catalog) -> Iterator[StartFinding]:

@@ -25,7 +25,7 @@ from consumer.settings.sections import (
     Section,
 )
 from consumer.settings.settings import Settings, read_settings, setting_names
-from consumer.settings.unknown import unknown_variables
+from consumer.settings.unknown import is_in_section, unknown_variables
 
 __all__ = [
     "ApiSettings",
@@ -42,6 +42,7 @@ __all__ = [
     "Seconds",
     "Section",
     "Settings",
+    "is_in_section",
     "read_dsn",
     "read_settings",
     "setting_names",

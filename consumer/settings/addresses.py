@@ -73,4 +73,6 @@ def check_bootstrap(bootstrap: str) -> str:
     places = [_HOST.fullmatch(host) for host in bootstrap.replace(" ", "").split(",")]
     if any(place is None or place["host"] == "" or int(place["port"] or 1) not in _PORTS for place in places):
         raise ValueError("it has to be host:port, or several with commas, without a scheme, a user or a password")
+    if any(place is not None and place["port"] is None for place in places):
+        raise ValueError("it has to be host:port, or several with commas, and a port is missing: 9092 is Kafka's own")
     return bootstrap

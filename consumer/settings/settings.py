@@ -31,7 +31,7 @@ from consumer.settings.sections import (
     ResumeSettings,
     Seconds,
 )
-from schemas.fault_words import fault_in_words
+from schemas.fault_words import did_you_mean, fault_in_words
 
 PREFIX: Final = "SHW_"
 
@@ -163,6 +163,8 @@ def _format_errors(error: ValidationError) -> str:
     for fault in error.errors(include_url=False):
         where = "__".join(str(part) for part in fault["loc"]).upper()
         says = fault_in_words(fault)
+        if fault["type"] == "extra_forbidden":
+            says += did_you_mean(f"{PREFIX}{where}", setting_names())
         lines.append(f"SHW_{where}: {says}" if where else says)
     return "Settings: " + "; ".join(lines)
 

@@ -22,3 +22,9 @@ def unknown_variables(environment: Mapping[str, str]) -> dict[str, str | None]:
         and name.upper().removesuffix(SUFFIX) not in known
         and not name.startswith(OF_THE_CHECKOUT)
     }
+
+
+def is_in_section(name: str) -> bool:
+    """Return whether a variable that is no setting stands in a section of them: then no start reads over it."""
+    section, underscores, _ = name.upper().rpartition("__")
+    return bool(underscores) and section in setting_names()

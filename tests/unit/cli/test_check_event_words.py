@@ -72,3 +72,36 @@ def test_the_refusal_that_is_published_says_it_too() -> None:
         with_database=False,
     )
     assert "unusable form, what auto-retry needs: context.request.url (has to be an absolute" in str(answer["plan"])
+
+
+@pytest.mark.parametrize(
+    ("source", "workflow", "says"),
+    [
+        ("urn:example:greeting", "greetings.fetch", "did you mean `urn:example:greetings`?"),
+        ("urn:exmple:rooms/7", "greetings.fetch", "did you mean `urn:example:rooms*`?"),
+        ("urn:example:greetings", "gretings.fetch", "workflow_name 'gretings.fetch' is in no entry of the catalog"),
+        ("urn:example:greetings", "gretings.fetch", "did you mean `greetings.*`?"),
+        ("urn:example:greetings", "w1.fetch", "no entry of the catalog matches"),
+    ],
+)
+def test_a_name_that_is_in_no_entry_is_told_with_the_one_that_is_near(
+    tmp_path: Path, source: str, workflow: str, says: str
+) -> None:
+    catalog = tmp_path / "catalog.yaml"
+    catalog.write_text(
+        "version: 1\nsources:\n"
+        "- {source: 'urn:example:rooms*', organisations: '*'}\n"
+        "- {source: 'urn:example:greetings', organisations: '*'}\n"
+        "- {source: 'urn:of:one', organisations: ['6f1d2c3b-4a59-4e87-9c60-1b2a3c4d5e6e']}\n"
+        "workflows:\n- name: greetings.*\n"
+    )
+    data = {"org_id": "6f1d2c3b-4a59-4e87-9c60-1b2a3c4d5e6f", "workflow_name": workflow, "failure_reason": "timeout"}
+    event = {"specversion": "1.0", "id": "1", "type": "workflow.failure.v1", "data": data | {"context": {}}}
+
+    def said(source: str) -> str:
+        whole = json.dumps(event | {"source": source}).encode()
+        return event_page(check_event(whole, (), catalog=catalog, with_database=False))
+
+    assert says in said(source)
+    assert "did you mean" not in said("urn:of:one")  # it is there, and for another organisation
+    assert "did you mean" not in said("urn:kafka:elsewhere")

@@ -14,6 +14,8 @@ from consumer.settings import KafkaSettings, read_settings
     "values",
     [
         {"SHW_KAFKA__BOOTSTRAP": ""},
+        {"SHW_KAFKA__BOOTSTRAP": "localhost"},
+        {"SHW_KAFKA__BOOTSTRAP": "a:9092,[::1]"},
         {"SHW_KAFKA__BOOTSTRAP": "127.0.0.1:9092,"},
         {"SHW_KAFKA__BOOTSTRAP": ":9092"},
         {"SHW_KAFKA__BOOTSTRAP": "host:99999"},
@@ -43,7 +45,7 @@ def test_what_cannot_work_is_refused_by_name(monkeypatch: pytest.MonkeyPatch, va
 
 
 def test_addresses_of_brokers_that_can_be_meant_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    for good in ("host", "a:9092,b:9093", "a:9092, b:9092", "[::1]:9092", "10.0.0.1:65535"):
+    for good in ("host:9092", "a:9092,b:9093", "a:9092, b:9092", "[::1]:9092", "10.0.0.1:65535"):
         monkeypatch.setenv("SHW_KAFKA__BOOTSTRAP", good)
         assert read_settings().kafka.bootstrap == good
 
