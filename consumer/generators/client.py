@@ -1,8 +1,10 @@
 """What the clients of all wires share: the checks of an order, the price, and the one call that is never repeated."""
 
+import asyncio
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from time import monotonic
 from typing import Final
 
 from consumer.catalog import WorkflowPolicy
@@ -29,6 +31,9 @@ from consumer.runners.places import dependency_of
 from consumer.runners.templates import json_bytes
 
 _LOCAL_FAILURE: Final = "PoolTimeout"
+FETCH_AGAIN: Final = (0.5, 1.5)
+"""Pauses in seconds: what was written a moment ago is not everywhere at once."""
+_NOT_YET: Final = frozenset({404, 408, 425, 429})
 
 
 class Client:
@@ -99,10 +104,23 @@ class Client:
             return MicroAud(0)
         return price.cost(len(order.prompt), units=units, input_tokens=input_tokens, output_tokens=output_tokens)
 
-    async def fetch(self, url: str, order: AssetOrder, policy: WorkflowPolicy, *, within: timedelta) -> CallResult:
-        """Fetch an asset from the address that an answer names, without any credential."""
+    async def fetch(
+        self, url: str, order: AssetOrder, policy: WorkflowPolicy, *, within: timedelta, again: bool = True
+    ) -> CallResult:
+        """Fetch an asset from the address that an answer names, without any credential.
+
+        It is paid by then: what is not to be had yet is asked for `again` before another one is made.
+        """
         request = OutboundRequest(method="GET", url=url, headers=(("accept", "*/*"),), org_id=order.org_id)
-        return await self.send(request, policy, within=within, opaque=True)
+        end = monotonic() + within.total_seconds()
+        fetched = await self.send(request, policy, within=within, opaque=True)
+        for pause in FETCH_AGAIN if again else ():
+            left = end - monotonic() - pause
+            if not may_come(fetched) or left <= 0:
+                break
+            await asyncio.sleep(pause)
+            fetched = await self.send(request, policy, within=timedelta(seconds=left), opaque=True)
+        return fetched
 
 
 class ApiClient(Client):
@@ -153,6 +171,17 @@ def no_asset(result: CallResult, provider: str) -> MakeResult:
             return result
         case Answer():
             return declined_by(result, provider)
+
+
+def may_come(fetched: CallResult) -> bool:
+    """Return whether an asset that could not be fetched may be there a moment later."""
+    match fetched:
+        case Answer(status=status):
+            return status in _NOT_YET or status >= 500  # noqa: PLR2004 - HTTP's own border
+        case NotSent() | Ambiguous():
+            return True
+        case EgressRefused():
+            return False
 
 
 def empty(answer: Answer, cost: MicroAud, why: str) -> Declined:

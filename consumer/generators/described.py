@@ -9,7 +9,7 @@ from typing import Any, Final, assert_never
 from consumer.catalog import WorkflowPolicy
 from consumer.catalog.generators.http import AssetCall, HeldBackSign, HttpGenerator
 from consumer.generators.answers import is_success, json_of, said_in
-from consumer.generators.client import Client, empty, media_of, no_asset, unseen
+from consumer.generators.client import Client, empty, may_come, media_of, no_asset, unseen
 from consumer.generators.content import decoded, text_at
 from consumer.generators.contract import (
     AssetOrder,
@@ -97,7 +97,9 @@ class DescribedClient(Client):
         if held := self._held_back(result):
             return held
         if self._described.job_id is None:
-            return await self._content(result, order, policy, within=within)
+            made = await self._content(result, order, policy, within=within)
+            cost = self._cost_of(json_of(result), result, order)
+            return empty(result, cost, f"with {made.reason}") if isinstance(made, JobUnseen) else made
         return _job_of(result, self._described.job_id, self.cost(order))
 
     async def look(  # noqa: PLR0911 - one for each state
@@ -149,12 +151,11 @@ class DescribedClient(Client):
             result = fetched
         if held := self._held_back(result):
             return held
-        made = await self._content(result, order, policy, within=within)
-        return made if isinstance(made, Made | Declined) else JobUnseen(reason="the job's result cannot be read")
+        return await self._content(result, order, policy, within=within)
 
     async def _content(  # noqa: PLR0911 - one for each place and fault
         self, answer: Answer, order: AssetOrder, policy: WorkflowPolicy, *, within: timedelta
-    ) -> Made | Declined:
+    ) -> Made | Declined | JobUnseen:
         place = self._described.content
         if not place.base64 and not place.url:
             cost = self._cost_of(None, answer, order)
@@ -171,10 +172,12 @@ class DescribedClient(Client):
             if content is None:
                 return empty(answer, cost, "with base64 that does not decode")
             return Made(content=content[0], media_type=content[1], cost=cost, said=f"answered {answer.status}")
-        fetched = await self.fetch(text, order, policy, within=within)
+        # A job is looked at again, which costs nothing.
+        fetched = await self.fetch(text, order, policy, within=within, again=self._described.job_id is None)
         if not isinstance(fetched, Answer) or not is_success(fetched) or fetched.truncated:
             why = fetched.status if isinstance(fetched, Answer) else getattr(fetched, "reason", "")
-            return empty(answer, cost, f"with an address at which the asset is not to be had ({str(why)[:_SHOWN]})")
+            reason = f"an address at which the asset is not to be had ({str(why)[:_SHOWN]})"
+            return JobUnseen(reason=reason) if may_come(fetched) else empty(answer, cost, f"with {reason}")
         return Made(content=fetched.body, media_type=media_of(fetched), cost=cost, said="by an address")
 
     def _held_back(self, answer: Answer) -> Declined | None:

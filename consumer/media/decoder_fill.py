@@ -53,6 +53,8 @@ _STEP_SHARE, _STRAIGHT_SHARE = 0.8, 0.6
 """Of the columns that end where their part does; others have the filling's colour in the picture."""
 _LEAST_BAND: Final = 0.05
 """Of the height: a line at the bottom is drawn."""
+_MOST_BAND: Final = 0.85
+"""Of the height: beneath a strip of a picture there is no band, but the rest of the picture."""
 _TENS: Final = 10
 _PARTS: Final = (2, 3, 4, 5, 6, 8, 10)
 
@@ -76,7 +78,7 @@ class Filling:
 
     def is_decoders(self, *, band_asked: bool) -> bool:
         """Return whether a decoder has made it, and not whoever made the picture."""
-        if self.edge is Edge.STEP:
+        if self.edge is Edge.STEP or (self.share > _MOST_BAND and not band_asked):
             return True
         if band_asked or self.fill is Fill.GREY:
             return False

@@ -16,6 +16,8 @@ _BLANK: Final = 2.0
 """Of 255: a grey image with noise of one step has 0.7, a grey sign with grey letters 5."""
 _LIKENESS: Final = 0.2
 _COARSE_SHARE: Final = 0.15
+_FLAT_SHARE: Final = 0.9
+"""Of a flat ground with dots on it; of the faintest noise that is not blank four fifths are as flat."""
 _ASPECT_SHARE: Final = 0.02
 _MEANT: Final = ": where a band is meant, let the prompt name it"
 _NEAR: Final = 6
@@ -68,6 +70,7 @@ def content_findings(image: ImageMeasures, expected: MediaExpectation) -> Iterat
     """Check that there is a picture, and not one that stands for a missing one."""
     yield _within(MediaCheck.BLANK, image.deviation >= _BLANK, f"its pixels deviate by {image.deviation:.1f} of 255")
     noise = image.deviation >= _BLANK and image.likeness < _LIKENESS and image.coarse_share < _COARSE_SHARE
+    noise = noise and image.flat_share < _FLAT_SHARE
     detail = f"neighbours correlate by {image.likeness:.2f}, {image.coarse_share:.2f} of it is left from afar"
     yield _within(MediaCheck.PICTURE, not noise, detail)
     if expected.placeholders:

@@ -35,6 +35,7 @@ _COARSE: Final = 16
 _HASH_SIZE: Final = 32
 _HASH_BITS: Final = 8
 _OPAQUE: Final = 255
+_FLAT_STEPS: Final = 5
 _FORMATS: Final = {
     MediaType.PNG: PngImagePlugin.PngImageFile.format,
     MediaType.JPEG: JpegImagePlugin.JpegImageFile.format,
@@ -75,6 +76,8 @@ class ImageMeasures:
     """Correlation of neighbouring pixels: 0 for white noise."""
     coarse_share: float
     """Share of the deviation that is left at a sixteenth of the size: a sixteenth for white noise."""
+    flat_share: float
+    """Share of the pixels within two steps of the most frequent value: nearly all of a sky with stars."""
     perceptual_hash: str
     filling: Filling | None
     """What looks like that which a decoder puts in place of data that it lacks."""
@@ -200,6 +203,7 @@ def measures_of(pixels: Image.Image, size: tuple[int, int], frames: int) -> Imag
         deviation=deviation,
         likeness=_likeness(grey),
         coarse_share=_deviation(grey.reduce(_COARSE)) / deviation if deviation else 1.0,
+        flat_share=_flat_share(grey),
         perceptual_hash=perceptual_hash(grey),
         filling=find_filling(
             np.asarray(on_white), np.asarray(pixels.getchannel("A")) if alpha is not None else None, size[1]
@@ -221,6 +225,11 @@ def _deviation(image: Image.Image) -> float:
     share = counts / counts.sum(axis=1, keepdims=True)
     mean = share @ values
     return float(np.sqrt(np.maximum(share @ np.square(values) - np.square(mean), 0)).max())
+
+
+def _flat_share(grey: Image.Image) -> float:
+    counts = np.asarray(grey.histogram(), np.float64)
+    return float(np.convolve(counts, np.ones(_FLAT_STEPS), "same").max() / counts.sum())
 
 
 def _likeness(grey: Image.Image) -> float:

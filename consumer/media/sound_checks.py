@@ -33,8 +33,8 @@ _TONES, _TONE_WIDTH_HZ, _TONES_SHARE = 2, 12.0, 0.9
 _FLATNESS: Final = 0.5
 """White noise has 0.9 and more on average, a voice 0.01 to 0.1."""
 _FLATNESS_HZ: Final = (100.0, 8000.0)
-_STEADY_DB: Final = 1.8
-"""Deviation of the loudness of what does not rise and fall: rumble has 1, a voice 4 and more."""
+_STEADY_DB: Final = 1.4
+"""Deviation of the loudness of what does not rise and fall: rumble has 1, a quick voice 1.6, others 4 and more."""
 _LEVELS_TOGETHER: Final = 5
 _STEADY_SECONDS: Final = 0.5
 _AT_ITS_PACE, _AT_ANY_PACE = (0.75, 1.5), (0.6, 1.7)

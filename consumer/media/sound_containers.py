@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 from consumer.media.image_containers import boxes
 from consumer.media.media_types import MediaType
 from consumer.media.promise import NOTHING, Promise
+from consumer.media.sound_frames import broken_adts, broken_mp3, id3_end
 
 _UNKNOWN_ABOVE: Final = 0x7FFF_0000
 """Lengths of a RIFF chunk from here on are the fillers of streaming writers: 0x7fffffff, 0xffffffff and thereabouts."""
@@ -19,7 +20,7 @@ _XING_FRAMES: Final = 1
 _SCANNED: Final = 64 * 1024
 
 
-def sound_promise(content: bytes, media_type: MediaType) -> Promise:
+def sound_promise(content: bytes, media_type: MediaType) -> Promise:  # noqa: PLR0911 - one for each type
     """Return what the file promises."""
     match media_type:
         case MediaType.WAV:
@@ -32,6 +33,8 @@ def sound_promise(content: bytes, media_type: MediaType) -> Promise:
             return _flac(content)
         case MediaType.M4A:
             return boxes(content)
+        case MediaType.AAC:
+            return Promise(broken=broken_adts(content))
         case _:
             return NOTHING
 
@@ -87,16 +90,11 @@ def _samples(promised: int, coding: _Coding, there: int) -> Promise:
 
 
 def _mp3(content: bytes) -> Promise:
-    """Read the frame that VBR encoders put first; without one nothing is promised."""
-    at = 0
-    if content.startswith(b"ID3"):
-        size = 0
-        for byte in content[6:10]:
-            size = size << 7 | byte & 0x7F
-        at = 10 + size
-    at = _first_frame(content, at)
+    """Follow the frames, and read the one that VBR encoders put first; without it no length is promised."""
+    at = _first_frame(content, id3_end(content, 0))
     if at < 0:
         return NOTHING
+    broken = broken_mp3(content, at)
     version, mono = content[at + 1] >> 3 & 3, content[at + 3] >> 6 == 3  # noqa: PLR2004
     whole = version == 3  # noqa: PLR2004 - MPEG 1; else the halved rates
     per_frame = 1152 if whole else 576
@@ -106,8 +104,8 @@ def _mp3(content: bytes) -> Promise:
     elif content[at + 36 : at + 40] == b"VBRI":
         frames = int.from_bytes(content[at + 50 : at + 54])
     else:
-        return NOTHING
-    return Promise(frames=frames * per_frame, slack=_CODEC_SLACK)
+        return Promise(broken=broken)
+    return Promise(broken=broken, frames=frames * per_frame, slack=_CODEC_SLACK)
 
 
 def _first_frame(content: bytes, begin: int) -> int:

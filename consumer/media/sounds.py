@@ -121,6 +121,8 @@ def _only_stream(container: "av.container.InputContainer") -> "av.AudioStream":
     if context.channels > _MAX_CHANNELS or context.sample_rate > _MAX_RATE:
         raise OversizedSound(f"{context.channels} channels at {context.sample_rate} Hz")
     context.thread_count = 1
+    if context.name == "flac":  # its frames have checksums, which its decoder passes over unless it is told
+        context.options = {"err_detect": "crccheck+explode"}
     return stream
 
 

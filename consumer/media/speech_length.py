@@ -22,7 +22,7 @@ _CLASSES: Final = (  # name, characters, and so many of running text at least an
     ("address", r"(?:https?://|www\.)[^\s<>\"]{1,400}|[\w.+-]{1,64}@[\w-]{1,60}\.[\w.-]{1,100}", 0, 0),
     ("amount", r"(?<=[$£€¥])\s?\d{2,}|\d{1,3}(?:[,.'\u00a0\u202f]\d{3})+(?!\d)", 6.0, 7.5),
     ("digit", r"\d", 4.4, 7.5),  # "7" is "seven", "4719" four digits, or four thousand and so on
-    ("acronym", r"(?<![^\W_])[A-Z\u00c0-\u00de\u0391-\u03a9\u0410-\u042f]{2,5}(?![^\W_])", 1.0, 4.0),
+    ("acronym", r"(?<![^\W_])[A-Z\u00c0-\u00de\u0391-\u03a9\u0410-\u042f]{1,5}(?![^\W_])", 1.0, 4.0),
     ("picture", r"[\u2190-\u21ff\u2300-\u23ff\u2600-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff©®™]", 0, 16.0),
     ("sign", r"[%&@#$€£¥₹+=/*°§\u00d7\u00f7~<>|^_\\]", 0, 8.0),
     ("end", r"[.!?:;\u2026\u3002\uff01\uff1f]", 0.5, 5.0),  # a pause, or a "dot"

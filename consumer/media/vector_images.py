@@ -37,6 +37,7 @@ class _SvgReading:
     elements: int = 0
     root: dict[str, str] | None = None
     has_text: bool = False
+    text_depth: int = 0
     within_style: bool = False
     style: str = ""
 
@@ -107,7 +108,7 @@ def _begin(reading: _SvgReading, name: str, attributes: dict[str, str]) -> None:
         reading.root = attributes
     if local.lower() in _ACTIVE:
         raise ActiveContent(f"an element `{local[:40]}`")
-    reading.has_text |= local == "text"
+    reading.text_depth += local == "text" or reading.text_depth > 0
     reading.within_style = local.lower() == "style"
     for key, value in attributes.items():
         _check_attribute(key.rpartition(" ")[2].lower(), value)
@@ -126,10 +127,13 @@ def _check_attribute(name: str, value: str) -> None:
 def _text(reading: _SvgReading, text: str) -> None:
     if reading.within_style:
         reading.style += text
+    elif reading.text_depth and text.strip():
+        reading.has_text = True
 
 
 def _end(reading: _SvgReading, _: str) -> None:
     reading.depth -= 1
+    reading.text_depth -= reading.text_depth > 0
     reading.within_style = False
 
 

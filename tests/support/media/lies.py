@@ -14,6 +14,18 @@ from consumer.media.images import perceptual_hash
 from consumer.media.media_types import MediaType
 from consumer.media.verdict import MediaCheck, MediaExpectation
 from schemas.names import AssetKind
+from tests.support.media.broken_files import (
+    first_scans,
+    half_a_frame,
+    half_the_rows,
+    png_chunk,
+    strip_above_grey,
+    unfilled_avif,
+    unfilled_frame,
+    unfilled_middle,
+    whole_frames,
+    without_middle,
+)
 from tests.support.media.pictures import cut_out, nearly_blank, noise, photograph, saved, sign
 from tests.support.media.true_files import TRUE_FILES, streamed, svg
 from tests.support.media.voices import RATE, TEXT, Samples, brown, encoded, reader, tone, voice, wav, white
@@ -53,10 +65,10 @@ def closed_png() -> bytes:
     return whole[: len(whole) // 2] + whole[-12:]
 
 
-def flipped(name: str) -> Callable[[], bytes]:
+def flipped(name: str, share: float = 0.5) -> Callable[[], bytes]:
     def make() -> bytes:
         content = bytearray(TRUE_FILES[name].make())
-        content[len(content) // 2] ^= 0xFF
+        content[int(len(content) * share)] ^= 0xFF
         return bytes(content)
 
     return make
@@ -147,11 +159,18 @@ LIES: Final[Mapping[str, Lie]] = {
     "half a png": _lie(_C.DECODES, cut("png", 0.5)),
     "half a png with its end": _lie(_C.DECODES, closed_png),
     "a png without its end": _lie(_C.COMPLETE, lambda: TRUE_FILES["png"].make()[:-12]),
+    "half the rows of a png": _lie(_C.COMPLETE, half_the_rows),
+    "half of an animated png's last frame": _lie(_C.COMPLETE, half_a_frame),
+    "the first scan of a progressive jpeg": _lie(_C.COMPLETE, lambda: first_scans(1)),
+    "all scans of a progressive jpeg but the last": _lie(_C.COMPLETE, lambda: first_scans(-1)),
+    "a strip of a picture above grey": _lie(_C.FILLED, strip_above_grey),
     "half a jpeg": _lie(_C.DECODES, cut("jpeg", 0.5)),
     "half a gif": _lie(_C.DECODES, cut("gif", 0.5)),
     "half an animation": _lie(_C.COMPLETE, lambda: _without_last_frame(TRUE_FILES["gif, animated"].make())),
     "half a webp": _lie(_C.DECODES, cut("webp", 0.5)),
     "a webp whose end was never filled": _lie(_C.COMPLETE, _unfilled),
+    "an animated webp whose first frame was never filled": _lie(_C.COMPLETE, unfilled_frame),
+    "an avif whose end was never filled": _lie(_C.COMPLETE, unfilled_avif),
     "half an avif": _lie(_C.DECODES, cut("avif", 0.5)),
     "half an svg": _lie(_C.DECODES, cut("svg", 0.6)),
     "a damaged png": _lie(_C.DECODES, flipped("png")),
@@ -164,6 +183,7 @@ LIES: Final[Mapping[str, Lie]] = {
     "nearly blank": _lie(_C.BLANK, lambda: saved(nearly_blank(), "PNG")),
     "transparent throughout": _lie(_C.BLANK, lambda: saved(Image.new("RGBA", (256, 256), (9, 9, 9, 0)), "PNG")),
     "a blank svg": _lie(_C.BLANK, lambda: svg('<rect width="256" height="192" fill="#eee"/>')),
+    "an svg whose text says nothing": _lie(_C.BLANK, lambda: svg('<text x="20" y="90"> </text>')),
     "noise": _lie(_C.PICTURE, lambda: saved(noise(), "PNG")),
     "noise in jpeg": _lie(_C.PICTURE, lambda: saved(noise(), "JPEG", quality=92)),
     "a placeholder": _lie(_C.PLACEHOLDER, lambda: saved(sign(), "PNG"), _SIGNS),
@@ -191,7 +211,14 @@ LIES: Final[Mapping[str, Lie]] = {
     "half a wav": _lie(_C.COMPLETE, cut("wav", 0.5), SOUND),
     "a wav that lacks its last second": _lie(_C.COMPLETE, cut("wav", 0.8), SPEECH),
     "half an mp3": _lie(_C.COMPLETE, cut("mp3", 0.5), SOUND),
-    "half an mp3 without a count": _lie(_C.SPEECH_LENGTH, cut("mp3, without a count", 0.5), SPEECH),
+    "half an mp3 without a count": _lie(_C.SPEECH_LENGTH, whole_frames("mp3, without a count", 0.5), SPEECH),
+    "an mp3 without a count that ends within a frame": _lie(_C.COMPLETE, cut("mp3, without a count", 0.93), SPEECH),
+    "an mp3 without its middle": _lie(_C.COMPLETE, without_middle("mp3, without a count"), SOUND),
+    "an mp3 whose middle was never filled": _lie(_C.COMPLETE, unfilled_middle("mp3, without a count"), SOUND),
+    "an adts stream that ends within a frame": _lie(_C.COMPLETE, cut("aac", 0.93), SPEECH),
+    "an adts stream without its middle": _lie(_C.COMPLETE, without_middle("aac"), SOUND),
+    "an adts stream whose middle was never filled": _lie(_C.COMPLETE, unfilled_middle("aac"), SOUND),
+    "a flac with a damaged frame": _lie(_C.COMPLETE, flipped("flac", 0.3), SPEECH),
     "half a streamed wav": _lie(_C.SPEECH_LENGTH, lambda: streamed(cut("wav", 0.5)()), SPEECH),
     "half an ogg": _lie(_C.COMPLETE, cut("ogg, opus", 0.5), SOUND),
     "half a vorbis": _lie(_C.COMPLETE, cut("ogg, vorbis", 0.6), SOUND),
@@ -243,13 +270,9 @@ def _without_last_frame(gif: bytes) -> bytes:
 
 def png_head(width: int, height: int) -> bytes:
     """A PNG whose header promises more than its 1,000 bytes hold."""
-
-    def chunk(kind: bytes, body: bytes) -> bytes:
-        return len(body).to_bytes(4) + kind + body + zlib.crc32(kind + body).to_bytes(4)
-
     head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     packed = zlib.compress(b"\0" * 1_000)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", packed) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", head) + png_chunk(b"IDAT", packed) + png_chunk(b"IEND", b"")
 
 
 __all__ = ["HTML", "IMAGE", "LIES", "SOUND", "SPEECH", "Lie", "encoded", "png_head"]

@@ -51,6 +51,13 @@ def noise(width: int = 256, height: int = 256) -> Image.Image:
     return Image.fromarray(np.random.default_rng(3).integers(0, 256, (height, width, 3), dtype=np.uint8))
 
 
+def stars(width: int = 256, height: int = 192) -> Image.Image:
+    """A night sky: single bright pixels, none of which is like its neighbour."""
+    random, sky = np.random.default_rng(6), np.zeros((height, width), np.uint8)
+    sky[random.integers(0, height, 150), random.integers(0, width, 150)] = random.integers(60, 255, 150)
+    return Image.fromarray(sky).convert("RGB")
+
+
 def nearly_blank(width: int = 256, height: int = 256) -> Image.Image:
     """Grey with grain that nobody sees, and more entropy than a drawing."""
     grain = np.random.default_rng(4).normal(128, 0.7, (height, width, 3))

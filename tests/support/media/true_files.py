@@ -11,7 +11,7 @@ from PIL import Image
 from consumer.media.media_types import MediaType
 from consumer.media.verdict import MediaExpectation
 from schemas.names import AssetKind
-from tests.support.media.pictures import cut_out, drawing, photograph, saved
+from tests.support.media.pictures import cut_out, drawing, photograph, saved, stars
 from tests.support.media.voices import RATE, SECONDS, TEXT, encoded, voice, wav
 
 
@@ -73,6 +73,8 @@ TRUE_FILES: Final[Mapping[str, TrueFile]] = {
     "png, sixteen bits": image(_PNG, _sixteen_bit),
     "png, optimised": image(_PNG, lambda: saved(photograph(), "PNG", optimize=True)),
     "png, animated": image(_PNG, lambda: _animated("PNG"), (96, 72)),
+    "png, animated, beside a picture": image(_PNG, lambda: _animated("PNG", default_image=True), (96, 72)),
+    "png, stars": image(_PNG, lambda: saved(stars(), "PNG")),
     "png, small": image(_PNG, lambda: saved(photograph(16, 16), "PNG"), (16, 16)),
     "png, wide": image(_PNG, lambda: saved(photograph(1600, 90), "PNG"), (1600, 90)),
     "jpeg": image(_JPEG, lambda: saved(photograph(), "JPEG", quality=90)),

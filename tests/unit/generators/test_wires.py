@@ -25,6 +25,7 @@ from consumer.generators.contract import (
     Generator,
     JobLost,
     JobRuns,
+    JobUnseen,
     Made,
     NothingFound,
     Submitted,
@@ -551,6 +552,43 @@ async def test_replicate_has_a_job_whose_output_is_fetched_without_credentials()
         assert isinstance(made, Made)
         assert (made.content, made.cost) == (BYTES, 25_000)
         assert isinstance(await place.generator.look("p2", IMAGE, place.policy, within=LONG), JobLost)
+
+
+async def test_what_a_job_has_made_is_fetched_again_and_not_made_again() -> None:
+    async with generator(preset("replicate", "black-forest-labs/flux")) as place:
+        world = place.world
+        world.on("/v1/models/black-forest-labs/flux/predictions", json_reply({"id": "p1", "status": "starting"}, 201))
+        done = {"id": "p1", "status": "succeeded", "output": world.url("/out.png"), "error": None}
+        world.on("/v1/predictions/p1", json_reply(done))
+        world.on("/out.png", Reply(status=503), Reply(drop=True), Reply(status=404), file_reply(BYTES))
+        job = await place.make(IMAGE)
+        assert isinstance(job, Submitted)
+        for _ in range(3):
+            assert isinstance(await place.generator.look(job.job_id, IMAGE, place.policy, within=LONG), JobUnseen)
+        assert isinstance(await place.generator.look(job.job_id, IMAGE, place.policy, within=LONG), Made)
+
+
+@pytest.mark.parametrize(
+    ("replies", "is_made", "fetched"),
+    [
+        ((Reply(status=404), Reply(status=503), file_reply(BYTES)), True, 3),
+        ((Reply(status=404),), False, 3),
+        ((Reply(status=403),), False, 1),
+    ],
+    ids=["not yet", "never", "refused"],
+)
+async def test_an_image_that_is_not_at_its_address_yet_is_fetched_again_before_another_is_paid(
+    monkeypatch: pytest.MonkeyPatch, replies: tuple[Reply, ...], is_made: bool, fetched: int
+) -> None:
+    monkeypatch.setattr("consumer.generators.client.FETCH_AGAIN", (0.0, 0.0))
+    async with generator(openai_images) as place:
+        usage = {"input_tokens": 100, "output_tokens": 4000}
+        answer = {"data": [{"url": place.world.url("/out.png")}], "usage": usage}
+        place.world.on("/v1/images/generations", json_reply(answer))
+        place.world.on("/out.png", *replies)
+        made = await place.make(IMAGE)
+        assert isinstance(made, Made if is_made else Declined)
+        assert (made.cost, len(place.world.calls("/out.png"))) == (161_000, fetched)
 
 
 FAL_DONE: Final = {"status": "COMPLETED", "request_id": "f1"}
