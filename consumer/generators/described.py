@@ -7,7 +7,7 @@ from hashlib import sha256
 from typing import Any, Final, assert_never
 
 from consumer.catalog import WorkflowPolicy
-from consumer.catalog.generators.http import AssetCall, HeldBackSign, HttpGenerator
+from consumer.catalog.generators.http import AssetCall, HeldBackSign, HttpGenerator, JobLook
 from consumer.generators.answers import is_success, json_of, said_in
 from consumer.generators.client import Client, empty, may_come, media_of, no_asset, unseen
 from consumer.generators.content import decoded, text_at
@@ -102,9 +102,7 @@ class DescribedClient(Client):
             return empty(result, cost, f"with {made.reason}") if isinstance(made, JobUnseen) else made
         return _job_of(result, self._described.job_id, self.cost(order))
 
-    async def look(  # noqa: PLR0911 - one for each state
-        self, job_id: str, order: AssetOrder, policy: WorkflowPolicy, *, within: timedelta
-    ) -> JobSeen:
+    async def look(self, job_id: str, order: AssetOrder, policy: WorkflowPolicy, *, within: timedelta) -> JobSeen:
         """Look at a job; one that is done, and has no error, is fetched."""
         look = self._described.look
         if look is None:
@@ -114,7 +112,21 @@ class DescribedClient(Client):
             return JobLost(said=f"answered {result.status}")
         if not isinstance(result, Answer) or not is_success(result):
             return unseen(result, "the look at the job")
+        return await self._state(look, job_id, result, order, policy, within=within)
+
+    async def _state(  # noqa: PLR0911 - one for each state
+        self,
+        look: JobLook,
+        job_id: str,
+        result: Answer,
+        order: AssetOrder,
+        policy: WorkflowPolicy,
+        *,
+        within: timedelta,
+    ) -> JobSeen:
         document = json_of(result)
+        if (other := self._other_job(document, look, job_id)) is not None:
+            return JobUnseen(reason=f"the look at the job: answered with another job, {other[:60]!r}")
         word = text_at(document, (look.status,))
         phase = None if word is None else look.phases.get(word)
         if word is None or phase is None:
@@ -133,6 +145,12 @@ class DescribedClient(Client):
                 return await self._result(job_id, result, order, policy, within=within)
             case _ as never:
                 assert_never(never)
+
+    def _other_job(self, document: Json, look: JobLook, job_id: str) -> str | None:
+        """Return the id of the job that an answer is about, where it names one and not this one's."""
+        place = self._described.job_id if look.job_id is None else look.job_id
+        named = None if place is None else _id_at(document, place)
+        return named if named != job_id else None
 
     async def _result(
         self, job_id: str, looked: Answer, order: AssetOrder, policy: WorkflowPolicy, *, within: timedelta

@@ -78,6 +78,8 @@ class JobLook(JobCall):
 
     status: Pointer
     """Pointer to the generator's word for the job's state."""
+    job_id: Pointer | None = None
+    """Pointer to the id of the job that is told of, by default the generator's; another job's answer tells nothing."""
     phases: dict[str, JobPhaseName] = Field(min_length=1)
     """What its words mean; one that is not listed tells nothing."""
     errors: tuple[Pointer, ...] = ("/error",)

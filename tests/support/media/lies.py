@@ -163,7 +163,7 @@ LIES: Final[Mapping[str, Lie]] = {
     "half of an animated png's last frame": _lie(_C.COMPLETE, half_a_frame),
     "the first scan of a progressive jpeg": _lie(_C.COMPLETE, lambda: first_scans(1)),
     "all scans of a progressive jpeg but the last": _lie(_C.COMPLETE, lambda: first_scans(-1)),
-    "a strip of a picture above grey": _lie(_C.FILLED, strip_above_grey),
+    "the first blocks of a picture above grey": _lie(_C.FILLED, strip_above_grey),
     "half a jpeg": _lie(_C.DECODES, cut("jpeg", 0.5)),
     "half a gif": _lie(_C.DECODES, cut("gif", 0.5)),
     "half an animation": _lie(_C.COMPLETE, lambda: _without_last_frame(TRUE_FILES["gif, animated"].make())),

@@ -568,6 +568,20 @@ async def test_what_a_job_has_made_is_fetched_again_and_not_made_again() -> None
         assert isinstance(await place.generator.look(job.job_id, IMAGE, place.policy, within=LONG), Made)
 
 
+@pytest.mark.parametrize("status", ["starting", "succeeded", "failed"])
+async def test_a_look_that_is_answered_with_another_job_tells_nothing(status: str) -> None:
+    async with generator(preset("replicate", "black-forest-labs/flux")) as place:
+        world = place.world
+        other = {"id": "p2", "status": status, "output": world.url("/out.png")}
+        world.on("/v1/predictions/p1", json_reply(other), json_reply(other | {"id": "p1", "status": "starting"}))
+        world.on("/out.png", file_reply(BYTES))
+        seen = await place.generator.look("p1", IMAGE, place.policy, within=LONG)
+        assert isinstance(seen, JobUnseen), seen
+        assert "another job" in seen.reason
+        assert not world.calls("/out.png"), "somebody else's asset"
+        assert isinstance(await place.generator.look("p1", IMAGE, place.policy, within=LONG), JobRuns)
+
+
 @pytest.mark.parametrize(
     ("replies", "is_made", "fetched"),
     [
