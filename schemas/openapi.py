@@ -214,6 +214,7 @@ def _schemas() -> Json:
         "strategy": TEXT,
         "result": TEXT,
         "details": ANY,
+        "asset": nullable(ref("AttemptAsset")),
         "step": nullable(COUNT),
     }
     pages = {

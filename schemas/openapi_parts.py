@@ -19,11 +19,13 @@ ANY: Final[Json] = {"description": "Any JSON, without its secrets."}
 _ERRORS: Final[Mapping[int, str]] = {
     400: "Not HTTP (`bad_request`), a cursor that is not one of ours (`bad_cursor`), or days in no order (`bad_span`).",
     401: "Not signed in (`not_signed_in`): the token is missing, expired, or not a user's.",
-    404: "No such failure, organisation, pause or incident among those that the user administers (`not_found`).",
+    404: "No such failure, organisation, pause or incident among those that the user administers (`not_found`)."
+    " Of a file: its attempt names none (`no_asset`), or it is not to be had (`asset_gone`).",
     408: "The request did not come in time (`too_slow`).",
     409: "It is resolved, needs a person, waits for approval, the plan is another one; or of a pause or an incident. "
     "Of a key: its first request still runs (`key_in_use`), or acted and its answer is lost (`answer_lost`).",
     413: "The body is too large (`too_large`).",
+    416: "No such part of the file (`no_such_range`).",
     422: "A parameter or the body is not what it has to be (`invalid_request`), or the key came with another one "
     "before (`key_of_another_request`).",
     429: "Too many requests (`too_many_requests`) or viewers (`too_many_streams`): come again after `Retry-After`.",

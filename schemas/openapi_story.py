@@ -67,7 +67,26 @@ def story_paths() -> Json:
                 [failure],
             )
         },
+        f"{base}/failures/{{failure_id}}/attempts/{{step}}/asset": {"get": _asset(failure)},
     }
+
+
+def _asset(failure: Json) -> Json:
+    step = {"name": "step", "in": "path", "required": True, "schema": COUNT | {"maximum": 2**31 - 2}}
+    asked = {"in": "header", "required": False, "schema": TEXT}
+    bytes_of: Json = {media: {} for media in ("image/*", "audio/*")}
+    answer = operation(
+        "The image or voice that an attempt made, or found to be right: the bytes as its store has them now.",
+        {
+            200: {"description": "The file; its type is told by its content alone.", "content": bytes_of},
+            206: {"description": "A part of it.", "content": bytes_of},
+            304: {"description": "It is the file that `If-None-Match` names."},
+        },
+        (*SIGNED_IN, 404, 416),
+        [failure, step],
+    )
+    headers = [asked | {"name": name} for name in ("Range", "If-None-Match")]
+    return answer | {"parameters": [failure, step, *headers]}
 
 
 def story_schemas() -> Json:
@@ -152,9 +171,12 @@ def _parts() -> Json:
             strategy=TEXT,
             result=TEXT,
             details=ANY,
+            asset=nullable(ref("AttemptAsset")),
             step=nullable(COUNT),
             spentAud=nullable(TEXT | {"description": "What its heal has cost."}),
         ),
+        "AttemptAsset": object_of(mediaType=TEXT, bytes=COUNT, sha256=TEXT, where=TEXT)
+        | {"description": "The file that the attempt made, or found to be right; `where` gives it."},
         "StoryHeal": object_of(
             strategy=TEXT,
             stands=TEXT | {"enum": ["running", "suspended", "parked"]},

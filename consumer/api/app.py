@@ -8,6 +8,7 @@ from typing import Final
 from fastapi import FastAPI
 
 from consumer.api.approvals import ApprovalEndpoints, add_approvals
+from consumer.api.assets import ReadFile, add_assets
 from consumer.api.bindings import add_bindings
 from consumer.api.errors import answer_errors
 from consumer.api.gateway import Gateway, gateway
@@ -42,6 +43,7 @@ class SupervisionEndpoints:
     pauses: PauseAnswers
     orders: OrderEndpoints
     reports: ReportEndpoints
+    read_file: ReadFile
 
 
 def create_api(
@@ -79,6 +81,7 @@ def create_api(
         add_approvals(routes, healing, supervision.approvals)
         orders = add_orders(routes, healing, supervision.orders)
         add_reports(routes, healing, supervision.reports)
+        assets = add_assets(routes, healing, supervision.read_file)
         add_heal_of_incident(routes, incidents, orders)
         parts = PageParts(
             healing=healing,
@@ -89,6 +92,7 @@ def create_api(
             streams=streams,
             incidents=incidents,
             spend=spend,
+            assets=assets,
             sign_in=door,
         )
     app.include_router(routes)

@@ -7,6 +7,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Scope
 
 from consumer.api.approvals import ApprovalEndpoints
+from consumer.api.assets import AssetEndpoints
 from consumer.api.errors import ApiError
 from consumer.api.healing import HealingEndpoints
 from consumer.api.incidents import IncidentEndpoints
@@ -30,6 +31,7 @@ class PageParts:
     streams: StreamEndpoints
     incidents: IncidentEndpoints
     spend: SpendEndpoints
+    assets: AssetEndpoints
     sign_in: SignIn
 
 

@@ -9,6 +9,7 @@ import orjson
 from fastapi.responses import JSONResponse
 from pydantic_core import from_json, to_json
 
+from consumer.api.shown_assets import shown_asset
 from consumer.model import FailureId, Json
 from consumer.redact import may_hold_secret, redact_json, redact_text
 from consumer.store.attempts import ReportedAttempt
@@ -79,13 +80,15 @@ def _omitted(failure: ReportedFailure) -> dict[str, object]:
 
 def shown_attempt(attempt: ReportedAttempt, failure_id: FailureId) -> dict[str, object]:
     """Render an attempt; one without a step was recorded by a member and counts for nothing."""
+    details = shown_json(attempt.details)
     return {
         "id": str(attempt.id),
         "failureId": str(failure_id),
         "attemptedAt": attempt.attempted_at,
         "strategy": redact_text(attempt.strategy),
         "result": redact_text(attempt.result),
-        "details": shown_json(attempt.details),
+        "details": details,
+        "asset": shown_asset(failure_id, attempt.step, attempt.strategy, attempt.result, details),
         "step": attempt.step,
     }
 

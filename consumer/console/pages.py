@@ -25,6 +25,7 @@ from consumer.api.sign_in import MESSAGES
 from consumer.api.stories import FeedQuery
 from consumer.api.tokens import SignInRefused, User
 from consumer.console import words
+from consumer.console.asset_pages import asset_routes
 from consumer.console.cause_pages import CAUSES, INCIDENTS, cause_routes
 from consumer.console.frame import HEADERS, SIGN_IN, PageFrame, failure_id_of, read_form
 from consumer.console.order_pages import BULKS, EditFault, order_routes
@@ -35,6 +36,7 @@ from consumer.console.spend_pages import SPEND, spend_routes
 from consumer.console.views import (
     OF_PERSON,
     as_text,
+    asset_words,
     attempt_view,
     digest_of,
     edited_input,
@@ -96,6 +98,7 @@ class ConsolePages:
                     f"{_FAILURES}{{failure_id}}/answer", self.frame.signed(self._answer, writes=True), methods=["POST"]
                 ),
                 Route(_LIVE, self.frame.signed(self._live)),
+                *asset_routes(self.frame),
                 *cause_routes(self.frame),
                 *spend_routes(self.frame),
                 *pause_routes(self.frame),
@@ -171,6 +174,7 @@ class ConsolePages:
             plan_text=as_text(asked["plan"]) if asked else "",
             cost=asked["plan"].get("price_ceiling_aud") if asked and isinstance(asked["plan"], Mapping) else None,
             attempts=[attempt_view(one, payload) for one in story["attempts"]],
+            asked_for=asset_words(failure["context"]),
             story=story,
             digest=digest_of(failure["status"], waits, story["attempts"], story["plan"], story["decisions"]),
             waits=waits,

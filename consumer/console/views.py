@@ -14,6 +14,7 @@ from schemas.names import Status, StoryWait
 
 SHOWN_JSON: Final = 20_000
 """Characters of a document that a page prints; the API has the whole."""
+_OF_PROMPT: Final = 240
 OF_PERSON: Final = frozenset({StoryWait.APPROVAL, StoryWait.PERSON})
 
 
@@ -122,7 +123,18 @@ def attempt_view(shown: Mapping[str, Any], payload: object) -> AttemptView:
     repair, route = details.get("repair"), details.get("route")
     edits = _objects(repair.get("patch") if isinstance(repair, Mapping) else None)
     route = route if isinstance(route, Mapping) else {}
-    known = {"repair", "route", "evidence", "diagnosis", "passed_over", "reason", "code", "failureType", "disposition"}
+    known = {
+        "repair",
+        "route",
+        "evidence",
+        "diagnosis",
+        "passed_over",
+        "reason",
+        "code",
+        "failureType",
+        "disposition",
+        "file",
+    }
     rest = {name: value for name, value in details.items() if name not in known}
     changed = route.get("changed")
     return AttemptView(
@@ -144,6 +156,13 @@ def payload_of(context: object) -> object:
         return None
     request = context.get("request")
     return context.get("payload", request.get("body") if isinstance(request, Mapping) else None)
+
+
+def asset_words(context: object) -> str:
+    """Return in what words an asset was asked for, to be read in its place; empty without any."""
+    asset = context.get("asset") if isinstance(context, Mapping) else None
+    prompt = asset.get("prompt") if isinstance(asset, Mapping) else None
+    return " ".join(prompt.split())[:_OF_PROMPT] if isinstance(prompt, str) else ""
 
 
 def edited_input(context: object) -> tuple[str, str] | None:

@@ -10,6 +10,7 @@ import structlog
 
 from consumer.api.app import SupervisionEndpoints, create_api
 from consumer.api.approvals import ApprovalEndpoints
+from consumer.api.assets import AT_ONCE, ProvenFile, ReadFile
 from consumer.api.gateway import Gateway
 from consumer.api.health import Clocks, Readiness
 from consumer.api.orders import OrderEndpoints
@@ -22,10 +23,12 @@ from consumer.heal.schema_autofix.rules import schema_in
 from consumer.heal.schema_check.check import lone_schema_check
 from consumer.ingest.decode import AdmissionRules
 from consumer.model import JsonObject, OrgId
+from consumer.outbound.calls import open_calls
 from consumer.ownership.permission import NOTHING_STARTS_AFTER
 from consumer.results.decision import status_message
 from consumer.results.pauses import pause_message
 from consumer.service.commands import change_plan_now
+from consumer.service.kept_files import KeptFiles
 from consumer.service.loops import Consumer
 from consumer.service.startup_checks import OTHER_FILES
 from consumer.service.vitals import Vitals
@@ -41,11 +44,13 @@ class Around(Clocks, Readiness, Protocol):
 async def serve_api(consumer: Consumer) -> None:
     """Serve the API beside the pipeline until cancelled."""
     settings = consumer.settings.api
-    api = create_whole_api(consumer, settings, Vitals(consumer))
     connections = connections_beside(consumer.settings.heal.slots + OTHER_FILES, settings.connections)
-    async with serve(api, settings.host, settings.port, connections=connections) as address:
-        log.info("api_serving", address=address, connections=connections)
-        await asyncio.Event().wait()
+    catalogs = consumer.stages.catalogs
+    async with open_calls(catalogs.secrets, connections=AT_ONCE) as calls:
+        api = create_whole_api(consumer, settings, Vitals(consumer), KeptFiles(catalogs, calls).read)
+        async with serve(api, settings.host, settings.port, connections=connections) as address:
+            log.info("api_serving", address=address, connections=connections)
+            await asyncio.Event().wait()
 
 
 def _console() -> Callable[[PageParts], Pages] | None:
@@ -58,8 +63,15 @@ def _console() -> Callable[[PageParts], Pages] | None:
     return console_pages
 
 
-def create_whole_api(consumer: Consumer, settings: ApiSettings, around: Around) -> Gateway:
-    """Create the API with all its endpoints; `around` knows how the process does."""
+async def nothing_kept(_: ProvenFile) -> bytes | None:
+    """Have no file to show: of a process that calls nobody."""
+    return None
+
+
+def create_whole_api(
+    consumer: Consumer, settings: ApiSettings, around: Around, read_file: ReadFile = nothing_kept
+) -> Gateway:
+    """Create the API with all its endpoints; `around` knows how the process does, `read_file` what heals have made."""
     return create_api(
         settings=settings,
         pool=consumer.pool,
@@ -91,6 +103,7 @@ def create_whole_api(consumer: Consumer, settings: ApiSettings, around: Around) 
                 ),
                 send=consumer.writer.send,
             ),
+            read_file=read_file,
         ),
     )
 

@@ -1,5 +1,7 @@
 """auto-regenerate through the whole service: looked for, made, paid once, stored, pointed at, proven, and told."""
 
+import hashlib
+import json
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -68,6 +70,9 @@ async def test_a_missing_image_is_made_stored_pointed_at_proven_and_told(place: 
     assert {one["oracle"]: one["verdict"] for one in told["evidence"]} == {"decoded": "passed", "asset": "passed"}
     assert assets.files[assets.pointer(org)] == PICTURE
     assert sum(assets.charged.values()) == 1
+    kept = json.loads(await place.db.fetchval("SELECT details FROM workflow_heal_attempts WHERE result = 'success'"))
+    digest = hashlib.sha256(PICTURE).hexdigest()
+    assert kept["file"] == {"sha256": digest, "media_type": "image/png", "bytes": len(PICTURE)}
     assert told["credits"]["spent"] == "0.02"
     await costs(place, org, CHARGED)
 

@@ -12,11 +12,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.test_asset_api import SCRIPT, made
 from tests.integration.test_console import asked_failure
 from tests.integration.test_spend_api import two_days
 from tests.support.api_world import World, serving
 from tests.support.browser import DESKTOP, PHONE, Browser, open_browser
 from tests.support.markup_payloads import PAYLOADS
+from tests.support.media.pictures import photograph, saved
+from tests.support.media.voices import tone, wav
 from tests.support.pipeline import until
 
 pytestmark = pytest.mark.needs_tool("chromium")
@@ -252,3 +255,31 @@ async def test_no_payload_of_an_event_runs_in_a_browser(world: World, browser: B
     assert "alert(1)" in await browser.text()
     await browser.open(f"{world.url}/failures/{one}")
     assert await browser.evaluate("document.body.innerText.split('alert(1)').length") > 2 * len(PAYLOADS)
+
+
+async def test_what_was_made_is_seen_and_heard_and_where_it_is_gone_no_picture_is_broken(
+    world: World, browser: Browser
+) -> None:
+    shown = "(async () => { const image = document.querySelector('main img'); image.loading = 'eager';"
+    shown += " await image.decode(); return [image.naturalWidth, image.complete]; })()"
+    failure_id = await made(world, saved(photograph(), "PNG"))
+    await browser.open(f"{world.url}/failures/{failure_id}")
+    assert await browser.evaluate(shown) == [256, True]
+    await browser.evaluate("document.getElementById('tried').scrollIntoView()")
+    await keep_picture(browser, "console-asset")
+    # A drawing is drawn, and its script runs neither in the page nor alone.
+    drawn = await made(world, SCRIPT, "drawn", "image/svg+xml")
+    await browser.open(f"{world.url}/failures/{drawn}")
+    assert (await browser.evaluate(shown))[1] is True
+    voice = await made(world, wav(tone(220.0)), "voice", "audio/wav")
+    await browser.open(f"{world.url}/failures/{voice}")
+    heard = "new Promise(done => { const sound = document.querySelector('audio'); sound.preload = 'auto';"
+    heard += " sound.onloadedmetadata = () => done(sound.duration > 0); sound.onerror = () => done(false);"
+    heard += " sound.load(); })"
+    assert await browser.evaluate(heard) is True
+    world.healer.files.clear()
+    await browser.open(f"{world.url}/failures/{failure_id}")
+    assert await browser.evaluate(shown) == [480, True]
+    await browser.open(f"{world.url}/failures/{voice}")
+    await browser.evaluate("document.querySelector('audio').play().catch(() => null)")
+    assert await until(lambda: browser.shows("It is not there any more"))

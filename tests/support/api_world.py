@@ -21,6 +21,7 @@ from starlette.types import ASGIApp
 
 from consumer.api.app import SupervisionEndpoints, create_api
 from consumer.api.approvals import ApprovalEndpoints
+from consumer.api.assets import ProvenFile
 from consumer.api.orders import OrderEndpoints
 from consumer.api.pauses import PauseAnswers
 from consumer.api.reported import ReportEndpoints
@@ -62,11 +63,18 @@ class Healer:
     )
     sent: list[Message] = field(default_factory=list)
     answer: Sent = Sent.ACKED
+    files: dict[str, bytes] = field(default_factory=dict)
+    """What heals have made, by digest."""
+    asked: list[ProvenFile] = field(default_factory=list)
 
     async def send(self, messages: Sequence[Message]) -> list[Sent]:
         """Stand for the broker: take them, unless told to answer otherwise."""
         self.sent += messages if self.answer is Sent.ACKED else ()
         return [self.answer] * len(messages)
+
+    async def read_file(self, file: ProvenFile) -> bytes | None:
+        self.asked.append(file)
+        return self.files.get(file.digest)
 
     def ages(self) -> Mapping[str, timedelta]:
         return self.clocks
@@ -125,15 +133,24 @@ class World:
         await self.pool.execute(f"INSERT INTO workflow_failures ({', '.join(given)}) VALUES ({marks})", *given.values())
         return FailureId(failure_id)
 
-    async def attempt(self, failure_id: FailureId, step: int | None, result: str = "success", **details: Any) -> None:
+    async def attempt(
+        self,
+        failure_id: FailureId,
+        step: int | None,
+        result: str = "success",
+        *,
+        by: str = "auto-retry",
+        **details: Any,
+    ) -> None:
         await self.pool.execute(
             "INSERT INTO workflow_heal_attempts (id, failure_id, strategy, result, step, details, attempted_at)"
-            " VALUES ($1, $2, 'auto-retry', $3, $4, $5, now() + make_interval(secs => coalesce($4, 0)))",
+            " VALUES ($1, $2, $6, $3, $4, $5, now() + make_interval(secs => coalesce($4, 0)))",
             uuid5(failure_id, f"attempt:{step}"),
             failure_id,
             result,
             step,
             json.dumps(details),
+            by,
         )
 
     async def row(self, failure_id: FailureId) -> asyncpg.Record:
@@ -176,6 +193,7 @@ async def serving(database: str, **settings: Any) -> AsyncIterator[World]:
                     misfit=find_misfit,
                 ),
                 reports=ReportEndpoints(topic="failures", rules=lambda: healer.rules, send=healer.send),
+                read_file=healer.read_file,
             ),
         )
         async with serve(app, "127.0.0.1", 0) as url:

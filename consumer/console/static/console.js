@@ -17,6 +17,12 @@ for (const offset of document.querySelectorAll("[data-offset-of]")) {
     offset.value = Number.isNaN(chosen.getTime()) ? "0" : String(chosen.getTimezoneOffset());
   });
 }
+for (const sound of document.querySelectorAll("audio")) {
+  sound.addEventListener("error", () => { /* it is fetched only once it is played */
+    sound.hidden = true;
+    sound.parentElement.querySelector("[data-gone]").hidden = false;
+  });
+}
 const live = document.querySelector("[data-live]");
 if (live) {
   const every = 10_000, soonest = 2_000, room = 60_000;

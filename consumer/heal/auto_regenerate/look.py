@@ -69,6 +69,7 @@ async def _recovered(session: RegenerateSession, found: FetchedAsset) -> Healed 
     if found.served is Served.STALE:
         # What an earlier attempt has put there is read back as it was then, until it is seen or counts as unverified.
         return None if _acted(session) else await _behind(session, found)
+    session.prove(verdict.evidence)
     return session.healed(
         (proof_of("asset", verdict, "as users fetch it"),), None if _acted(session) else Code.RECOVERED
     )

@@ -144,6 +144,7 @@ async def _judged(session: RegenerateSession, content: bytes, code: Code | None)
     verdict = await session.judge(content)
     said = proof_of("asset", verdict, "as users fetch it")
     if verdict.verdict is Verdict.PASSED:
+        session.prove(verdict.evidence)
         return session.healed((*session.proofs, said), code)
     return session.failed(Code.NOT_HEALED, "what its users get is not what was asked for", (said,))
 

@@ -12,7 +12,7 @@ from consumer.heal.auto_regenerate.state import Entry, MakeState, Stage, entry, 
 from consumer.heal.kept import Kept
 from consumer.heal.session import HealSession, proof
 from consumer.heal.strategy import Redact
-from consumer.media.verdict import MediaExpectation, MediaVerdict
+from consumer.media.verdict import MediaEvidence, MediaExpectation, MediaVerdict
 from consumer.media_store.contract import AssetRef, FetchedAsset, PointerState, StoreFailed, StoreOrigins
 from consumer.model import Healed, Json, JsonObject, MicroAud, NotHealed, Proof, Refused
 from schemas.asset import AssetContext
@@ -62,6 +62,8 @@ class RegenerateSession(HealSession):
     entries: list[Entry] = field(default_factory=list)
     looks: list[Json] = field(default_factory=list)
     proofs: list[Proof] = field(default_factory=list)
+    file: JsonObject = field(default_factory=dict)
+    """What its users get that is right."""
     wrong: list[Proof] = field(default_factory=list)
     """What was made, and was not right: told where nothing right came."""
 
@@ -92,6 +94,7 @@ class RegenerateSession(HealSession):
         told |= {"generations": [{**one} for one in self.entries]} if self.entries else {}
         told |= {"looks": self.looks} if self.looks else {}
         told |= {"in_doubt_aud": f"{self.in_doubt / 1_000_000:.6f}"} if self.in_doubt else {}
+        told |= {"file": self.file} if self.file else {}
         clean, _ = self.tools.redact(told)
         return clean if isinstance(clean, dict) else {}
 
@@ -180,6 +183,11 @@ class RegenerateSession(HealSession):
     def generator(self, name: str) -> Generator | None:
         """Return one of its generators by name; None where the catalog has it no more."""
         return next((one for one in self.usable if one.name[:160] == name), None)
+
+    def prove(self, seen: MediaEvidence) -> None:
+        """Keep which bytes its users get that are right."""
+        named = None if seen.media_type is None else seen.media_type.value
+        self.file = {"sha256": seen.sha256, "media_type": named, "bytes": seen.size}
 
     def healed(self, proofs: tuple[Proof, ...], code: Code | None = None) -> Healed:
         """Build the outcome of a proven heal."""
