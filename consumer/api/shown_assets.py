@@ -10,14 +10,12 @@ from schemas.names import Result, StrategyName
 
 ASSET_HEADERS: Final = {
     "Content-Security-Policy": "sandbox; default-src 'none'",
-    "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
-    "Cache-Control": "private, no-cache",
     "Accept-Ranges": "bytes",
 }
-"""Whatever the bytes are, nothing of them acts as this host; a browser asks each time whether it may show them."""
+"""Whatever the bytes are, nothing of them acts as this host (`nosniff` and `no-store` are on every answer)."""
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 _RANGE: Final = re.compile(r"bytes=(\d{0,12})-(\d{0,12})")
 _ENDINGS: Final = {

@@ -100,9 +100,9 @@ async def test_no_file_but_what_the_healers_own_attempt_names(world: World) -> N
     for step in (0, 2, 3, 4, 2**31 - 2):
         given = {"url": "http://169.254.169.254/"}
         assert error_of(await world.ask("GET", f"{api}/{step}/asset", params=given)) == (404, "no_asset"), step
-    for step in ("-1", "one", str(2**31), "9" * 400):
-        assert (await world.ask("GET", f"{api}/{step}/asset")).status_code == 422, step
-        assert (await ask(world, "GET", f"/failures/{failure_id}/attempts/{step}/asset")).status_code == 404
+    for odd in ("-1", "one", str(2**31), "9" * 400):
+        assert (await world.ask("GET", f"{api}/{odd}/asset")).status_code == 422, odd
+        assert (await ask(world, "GET", f"/failures/{failure_id}/attempts/{odd}/asset")).status_code == 404
     assert world.healer.asked == []
     told = {one["step"]: one["asset"] for one in (await world.get(api))["attempts"]}
     assert [step for step, asset in told.items() if asset is not None] == [1]
@@ -184,7 +184,12 @@ async def kept_files(within: timedelta = timedelta(seconds=20), **entry: Any) ->
 
 
 def proven(content: bytes = PICTURE, **changes: Any) -> ProvenFile:
-    given = {"org_id": ORG, "workflow_name": "shop.images", "asset_id": "hero.png", "digest": digest(content)}
+    given: dict[str, Any] = {
+        "org_id": ORG,
+        "workflow_name": "shop.images",
+        "asset_id": "hero.png",
+        "digest": digest(content),
+    }
     return ProvenFile(**given | changes)
 
 
