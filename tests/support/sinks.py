@@ -97,7 +97,7 @@ ROUTES: Final[dict[str, str]] = {
     "GET /api/healing/failures": "searched",
     "GET /api/healing/failures/{failure_id}": "searched",
     "GET /api/healing/failures/{failure_id}/attempts": "searched",
-    "GET /api/healing/failures/{failure_id}/attempts/{step}/asset": "gives the bytes of an image or a voice, and nothing of an event",
+    "GET /api/healing/failures/{failure_id}/attempts/{step}/asset": "gives bytes of a store, nothing of an event",
     "GET /api/healing/failures/{failure_id}/story": "searched",
     "GET /api/healing/feed": "searched",
     "GET /api/healing/feed/counts": "searched",
