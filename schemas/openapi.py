@@ -207,16 +207,6 @@ def _schemas() -> Json:
         "waitsFor": nullable(TEXT),
         "relapseOf": nullable(UUID),
     }
-    attempt = {
-        "id": UUID,
-        "failureId": UUID,
-        "attemptedAt": MOMENT,
-        "strategy": TEXT,
-        "result": TEXT,
-        "details": ANY,
-        "asset": nullable(ref("AttemptAsset")),
-        "step": nullable(COUNT),
-    }
     pages = {
         "FailurePage": object_of(failures={"type": "array", "items": ref("Failure")}, next=nullable(TEXT)),
         "AttemptPage": object_of(attempts={"type": "array", "items": ref("Attempt")}, next=nullable(COUNT)),
@@ -224,7 +214,7 @@ def _schemas() -> Json:
     return {
         "Failure": object_of(**failure),
         "FailureWithState": object_of(**failure, **state),
-        "Attempt": object_of(**attempt),
+        "Attempt": _attempt(),
         **pages,
         **_plans(),
         **_pauses(),
@@ -234,6 +224,19 @@ def _schemas() -> Json:
         **report_schemas(),
         **_answers(),
     }
+
+
+def _attempt() -> Json:
+    return object_of(
+        id=UUID,
+        failureId=UUID,
+        attemptedAt=MOMENT,
+        strategy=TEXT,
+        result=TEXT,
+        details=ANY,
+        asset=nullable(ref("AttemptAsset")),
+        step=nullable(COUNT),
+    )
 
 
 def _plans() -> Json:

@@ -91,7 +91,9 @@ def _asset(failure: Json) -> Json:
 
 def story_schemas() -> Json:
     """Return what the routes answer."""
-    return {**_feed(), **_parts(), "FailureStory": _story()}
+    asset = object_of(mediaType=TEXT, bytes=COUNT, sha256=TEXT, where=TEXT)
+    asset |= {"description": "The file that the attempt made, or found to be right; `where` gives it."}
+    return {**_feed(), **_parts(), **_waiting(), "AttemptAsset": asset, "FailureStory": _story()}
 
 
 def _feed() -> Json:
@@ -175,8 +177,11 @@ def _parts() -> Json:
             step=nullable(COUNT),
             spentAud=nullable(TEXT | {"description": "What its heal has cost."}),
         ),
-        "AttemptAsset": object_of(mediaType=TEXT, bytes=COUNT, sha256=TEXT, where=TEXT)
-        | {"description": "The file that the attempt made, or found to be right; `where` gives it."},
+    }
+
+
+def _waiting() -> Json:
+    return {
         "StoryHeal": object_of(
             strategy=TEXT,
             stands=TEXT | {"enum": ["running", "suspended", "parked"]},
