@@ -32,8 +32,14 @@ CREATE INDEX IF NOT EXISTS idx_workflow_heal_attempts_failure ON workflow_heal_a
 CREATE INDEX IF NOT EXISTS idx_workflow_heal_attempts_attempted ON workflow_heal_attempts (attempted_at DESC);
 
 -- An index row holds at most 2,704 bytes: over the whole reason, one long stack trace refuses a whole batch.
-DROP INDEX IF EXISTS idx_workflow_failures_reason;
-CREATE INDEX idx_workflow_failures_reason ON workflow_failures (left(failure_reason, 512));
+DO $$
+BEGIN
+  IF EXISTS (SELECT FROM pg_index WHERE indexrelid = to_regclass('idx_workflow_failures_reason') AND indexprs IS NULL) THEN
+    DROP INDEX idx_workflow_failures_reason;
+  END IF;
+END
+$$;
+CREATE INDEX IF NOT EXISTS idx_workflow_failures_reason ON workflow_failures (left(failure_reason, 512));
 
 ALTER TABLE workflow_failures ENABLE ROW LEVEL SECURITY;
 ALTER TABLE workflow_heal_attempts ENABLE ROW LEVEL SECURITY;

@@ -1,24 +1,28 @@
 -- migrate:up
 
--- What makes a failure a durable inbox entry: where it stands, when it is looked at again, what it came from.
+-- What makes a failure a durable inbox entry: where it stands, when it is looked at again, what it came from. On a large
+-- table the most of it is done already, beside those who write (migrations/online); a default that is the same for all
+-- rows rewrites none of them, and the one that later rows need takes its place at once.
 ALTER TABLE workflow_failures
-  ADD COLUMN status text NOT NULL DEFAULT 'pending',
-  ADD COLUMN step integer NOT NULL DEFAULT 0,
-  ADD COLUMN due_at timestamptz DEFAULT clock_timestamp(),
-  ADD COLUMN waits_on text,
-  ADD COLUMN attempts integer NOT NULL DEFAULT 0,
-  ADD COLUMN source text,
-  ADD COLUMN digest bytea,
-  ADD COLUMN failure_type text,
-  ADD COLUMN disposition text,
-  ADD COLUMN extra jsonb,
-  ADD COLUMN size integer NOT NULL DEFAULT 0,
-  ADD COLUMN redactions jsonb,
-  ADD COLUMN traceparent text,
-  ADD COLUMN tracestate text,
-  ADD COLUMN received_at timestamptz NOT NULL DEFAULT clock_timestamp();
+  ADD COLUMN IF NOT EXISTS status text NOT NULL DEFAULT 'pending',
+  ADD COLUMN IF NOT EXISTS step integer NOT NULL DEFAULT 0,
+  ADD COLUMN IF NOT EXISTS due_at timestamptz DEFAULT now(),
+  ADD COLUMN IF NOT EXISTS waits_on text,
+  ADD COLUMN IF NOT EXISTS attempts integer NOT NULL DEFAULT 0,
+  ADD COLUMN IF NOT EXISTS source text,
+  ADD COLUMN IF NOT EXISTS digest bytea,
+  ADD COLUMN IF NOT EXISTS failure_type text,
+  ADD COLUMN IF NOT EXISTS disposition text,
+  ADD COLUMN IF NOT EXISTS extra jsonb,
+  ADD COLUMN IF NOT EXISTS size integer NOT NULL DEFAULT 0,
+  ADD COLUMN IF NOT EXISTS redactions jsonb,
+  ADD COLUMN IF NOT EXISTS traceparent text,
+  ADD COLUMN IF NOT EXISTS tracestate text,
+  ADD COLUMN IF NOT EXISTS received_at timestamptz NOT NULL DEFAULT now(),
+  ALTER COLUMN due_at SET DEFAULT clock_timestamp(),
+  ALTER COLUMN received_at SET DEFAULT clock_timestamp();
 
-UPDATE workflow_failures SET status = 'resolved', due_at = NULL WHERE resolved;
+UPDATE workflow_failures SET status = 'resolved', due_at = NULL WHERE resolved AND status = 'pending';
 
 ALTER TABLE workflow_failures
   ADD CONSTRAINT workflow_failures_status_known CHECK (
@@ -31,8 +35,8 @@ ALTER TABLE workflow_failures
   ADD CONSTRAINT workflow_failures_detected_is_readable CHECK (
     detected_at >= '0001-01-02 00:00:00+00' AND detected_at < '9999-12-31 00:00:00+00') NOT VALID;
 
-CREATE INDEX workflow_failures_due ON workflow_failures (org_id, due_at) WHERE due_at IS NOT NULL;
-CREATE INDEX workflow_failures_waiting ON workflow_failures (waits_on, due_at) WHERE waits_on IS NOT NULL;
+CREATE INDEX IF NOT EXISTS workflow_failures_due ON workflow_failures (org_id, due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX IF NOT EXISTS workflow_failures_waiting ON workflow_failures (waits_on, due_at) WHERE waits_on IS NOT NULL;
 
 -- An attempt of the healer has a step; one that a member inserted has none, and counts for nothing.
 ALTER TABLE workflow_heal_attempts

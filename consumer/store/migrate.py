@@ -1,5 +1,6 @@
 """Database migrations: brings a database to the schema that this release expects, and reports which one it has."""
 
+import asyncio
 import os
 import shutil
 import subprocess
@@ -11,8 +12,11 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
+import asyncpg
+
 from consumer.errors import ConfigError, NoAnswer
 from consumer.settings import read_dsn
+from consumer.store.online_migrations import online_migrations
 
 EXPECTED_SCHEMA: Final = "152"
 """The newest migration of this release; a later one may stand in the database while a rolling deploy goes on."""
@@ -54,9 +58,28 @@ def migrate(dsn: str) -> None:
         raise ConfigError(
             f"no migrations at {MIGRATIONS}: the package is not installed whole (pip install --force-reinstall)"
         )
-    argv = [_dbmate(), "--migrations-dir", str(MIGRATIONS), "--migrations-table", TABLE, "--no-dump-schema"]
-    argv += ["--wait-timeout", f"{WAIT.total_seconds():.0f}s", "--wait"]
-    argv += ["--migration-lock-timeout", f"{LIMIT.total_seconds():.0f}s", "--migration-lock", "migrate"]
+    _run_dbmate(dsn, "--wait-timeout", f"{WAIT.total_seconds():.0f}s", "wait")
+    asyncio.run(_migrate_online(dsn))
+
+
+async def _migrate_online(dsn: str) -> None:
+    try:
+        async with online_migrations(dsn, MIGRATIONS / "online"):
+            await asyncio.to_thread(
+                _run_dbmate,
+                dsn,
+                "--migration-lock-timeout",
+                f"{LIMIT.total_seconds():.0f}s",
+                "--migration-lock",
+                "migrate",
+            )
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        said = _mask_password(" ".join(str(error).split()) or type(error).__name__, dsn)
+        raise NoAnswer(f"Migrations failed: {said} (SHW_POSTGRES__DSN)") from error
+
+
+def _run_dbmate(dsn: str, *command: str) -> None:
+    argv = [_dbmate(), "--migrations-dir", str(MIGRATIONS), "--migrations-table", TABLE, "--no-dump-schema", *command]
     try:
         ran = subprocess.run(  # noqa: S603 - our own binary and arguments
             argv,

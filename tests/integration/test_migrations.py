@@ -3,6 +3,7 @@ import os
 import stat
 import uuid
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import asyncpg
@@ -160,6 +161,12 @@ def test_a_broken_address_is_refused_without_showing_it() -> None:
     assert "open-sesame-73" not in str(caught.value)
 
 
+@asynccontextmanager
+async def _nothing_online(_dsn: str, _folder: Path) -> AsyncIterator[None]:
+    """Stand for a database that is not there."""
+    yield
+
+
 def test_the_password_is_not_in_the_arguments_and_the_callers_dbmate_settings_do_not_count(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -169,6 +176,7 @@ def test_the_password_is_not_in_the_arguments_and_the_callers_dbmate_settings_do
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
     (tmp_path / "python").touch()
     monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
+    monkeypatch.setattr(module, "online_migrations", _nothing_online)
     monkeypatch.setenv("DBMATE_MIGRATIONS_DIR", "/elsewhere")
     migrate("postgres://u:open-sesame-73@127.0.0.1:5432/x")
     arguments, *environment = seen.read_text().splitlines()
@@ -197,6 +205,7 @@ def test_tls_is_left_out_only_towards_this_machine_and_when_nothing_is_said(
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
     (tmp_path / "python").touch()
     monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
+    monkeypatch.setattr(module, "online_migrations", _nothing_online)
     migrate(dsn)
     assert (tmp_path / "url").read_text() == expected
     assert os.environ.get("DATABASE_URL") != expected
