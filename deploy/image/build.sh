@@ -1,6 +1,8 @@
 #!/bin/sh
 # Builds the core image where no registry can be reached: by buildah without a daemon, on a Debian tree of debootstrap's.
-# What follows is handed to buildah: `--volume own-authority.pem:/run/own.pem:ro`, a proxy, another target.
+# What follows is handed to buildah: another target with another tag, a proxy, or the authority of a network that signs anew:
+# `--volume /path/own.pem:/run/own.pem:ro --volume /path/pip.conf:/etc/pip.conf:ro`, where pip.conf says `cert = /run/own.pem`
+# below `[global]`. In the format of Docker: OCI's has no health check, and it would be dropped.
 #
 #   apt-get install buildah debootstrap
 #   deploy/image/build.sh
@@ -20,5 +22,5 @@ if ! buildah inspect --type image "$base" >/dev/null 2>&1; then
     buildah commit --quiet --rm "$container" "$base"
     rm -rf "$tree"
 fi
-buildah bud --isolation chroot --pull-never --build-arg "DEBIAN=$base" --target core --tag "$image" \
+buildah bud --isolation chroot --format docker --pull-never --build-arg "DEBIAN=$base" --target core --tag "$image" \
     --file deploy/image/Containerfile "$@" .

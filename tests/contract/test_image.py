@@ -35,6 +35,10 @@ def test_what_an_image_runs_has_no_rights_and_says_whether_it_is_well() -> None:
     runtime = CONTAINERFILE.partition("AS runtime")[2]
     assert "USER 10001:10001" in runtime
     assert "HEALTHCHECK" in runtime
+    # OCI's format, the default of podman and buildah, has none: the image would be built without it.
+    for place in ("deploy/image/build.sh", "deploy/image/Containerfile", "docs/deploy.md"):
+        for command in re.findall(r"(?:podman build|buildah bud) .*", (ROOT / place).read_text()):
+            assert "--format docker" in command, place
     assert "ensurepip" not in runtime
     assert CONTAINERFILE.count("--require-hashes") == CONTAINERFILE.count(".lock \\") + CONTAINERFILE.count(".lock\n")
     for copied in re.findall(r"^COPY (?!--from)(.+) \S+$", CONTAINERFILE, re.MULTILINE):

@@ -30,7 +30,7 @@ READY_WITHIN: Final = 5.0
 _INSIDE: Final = """
 mount --bind {tree} {tree} && mount -o remount,ro,bind {tree} && mount -t tmpfs tmpfs {tree}/tmp
 mount -t proc proc {tree}/proc && mount --rbind /dev {tree}/dev && cp {catalog} {tree}/tmp/catalog.yaml
-exec chroot --userspec=10001:10001 {tree} /usr/bin/env -i {settings} /opt/self-healing-workflows/bin/shw {command}
+exec chroot --userspec=10001:10001 {tree} /usr/bin/env -i {settings} {command}
 """
 
 
@@ -64,11 +64,20 @@ def test_it_is_small_and_says_what_it_consists_of(tree: Path, capsys: pytest.Cap
     assert len((told / "licences.txt").read_text().splitlines()) == len(parts)
 
 
+def health_check() -> list[str]:
+    """Return the command by which an engine asks a container of the image for its health."""
+    config = json.loads(_output("buildah", "inspect", "--type", "image", IMAGE))["Docker"]["config"]
+    kind, *command = config["Healthcheck"]["Test"]
+    assert kind == "CMD"
+    return command
+
+
 @asynccontextmanager
 async def inside(tree: Path, command: str, settings: dict[str, str]) -> AsyncIterator[asyncio.subprocess.Process]:
     """Run a command of the image as a container does."""
     given = settings | {"SHW_CATALOG": "/tmp/catalog.yaml", "PYTHONDONTWRITEBYTECODE": "1"}
     words = " ".join(shlex.quote(f"{name}={value}") for name, value in given.items())
+    words = f"PATH=/opt/self-healing-workflows/bin:/usr/bin {words}"
     script = _INSIDE.format(tree=tree, catalog=settings["SHW_CATALOG"], settings=words, command=command)
     started = await asyncio.create_subprocess_exec("unshare", "--mount", "sh", "-ec", script)
     try:
@@ -85,16 +94,18 @@ async def test_it_starts_soon_without_rights_on_a_root_that_it_cannot_write(
     async with run_place(tmp_path) as place:
         port = free_ports(1)[0]
         settings = {**place.settings, "SHW_API__PORT": str(port)}
-        async with inside(tree, "migrate", settings) as migrating:
+        async with inside(tree, "shw migrate", settings) as migrating:
             assert await migrating.wait() == 0
         began = time.monotonic()
-        async with inside(tree, "run", settings) as running:
+        async with inside(tree, "shw run", settings) as running:
             await _ready(port)
             took = time.monotonic() - began
             used = _processor_seconds(running.pid)
             with capsys.disabled():
                 sys.stdout.write(f"\nready after {took:.1f} s, {used:.1f} s of them of the processor\n")
             status = await asyncio.to_thread(Path(f"/proc/{running.pid}/status").read_text)
+            async with inside(tree, shlex.join(health_check()), settings) as asking:
+                assert await asking.wait() == 0
         assert "Uid:\t10001\t10001" in status
         assert "CapEff:\t0000000000000000" in status
         assert running.returncode == 0
