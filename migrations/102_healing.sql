@@ -24,12 +24,26 @@ ALTER TABLE workflow_failures
 
 UPDATE workflow_failures SET status = 'resolved', due_at = NULL WHERE resolved AND status = 'pending';
 
-ALTER TABLE workflow_failures
-  ADD CONSTRAINT workflow_failures_status_known CHECK (
-    status IN ('pending', 'deferred', 'awaiting_approval', 'needs_person', 'resolved', 'given_up')),
-  ADD CONSTRAINT workflow_failures_resolved_is_status CHECK (resolved = (status = 'resolved')),
+DROP INDEX IF EXISTS workflow_failures_behind;
+
+DO $$
+BEGIN
+  IF NOT EXISTS (SELECT FROM pg_constraint WHERE conrelid = 'workflow_failures'::regclass
+                    AND conname = 'workflow_failures_status_known' AND convalidated) THEN
+    ALTER TABLE workflow_failures DROP CONSTRAINT IF EXISTS workflow_failures_status_known,
+      ADD CONSTRAINT workflow_failures_status_known CHECK (
+        status IN ('pending', 'deferred', 'awaiting_approval', 'needs_person', 'resolved', 'given_up'));
+  END IF;
   -- An open failure always has a time at which it is looked at again: none can be forgotten.
-  ADD CONSTRAINT workflow_failures_open_is_due CHECK ((status IN ('resolved', 'given_up')) = (due_at IS NULL)),
+  IF NOT EXISTS (SELECT FROM pg_constraint WHERE conrelid = 'workflow_failures'::regclass
+                    AND conname = 'workflow_failures_open_is_due' AND convalidated) THEN
+    ALTER TABLE workflow_failures DROP CONSTRAINT IF EXISTS workflow_failures_open_is_due,
+      ADD CONSTRAINT workflow_failures_open_is_due CHECK ((status IN ('resolved', 'given_up')) = (due_at IS NULL));
+  END IF;
+END
+$$;
+ALTER TABLE workflow_failures
+  ADD CONSTRAINT workflow_failures_resolved_is_status CHECK (resolved = (status = 'resolved')),
   -- A member may insert any time that Postgres knows; the drivers of most languages cannot read 4000 BC or infinity,
   -- and one such row would then stop whoever reads it together with others.
   ADD CONSTRAINT workflow_failures_detected_is_readable CHECK (

@@ -24,6 +24,21 @@ UPDATE workflow_failures SET status = 'resolved', due_at = NULL
 
 VACUUM workflow_failures;
 
+-- By which 102 finds those, and which it drops.
+CREATE INDEX CONCURRENTLY IF NOT EXISTS workflow_failures_behind ON workflow_failures (id) WHERE resolved AND status = 'pending';
+
+-- Checked beside those who write: of the platform's writes none can be against them.
+ALTER TABLE workflow_failures
+  DROP CONSTRAINT IF EXISTS workflow_failures_status_known,
+  DROP CONSTRAINT IF EXISTS workflow_failures_open_is_due,
+  ADD CONSTRAINT workflow_failures_status_known CHECK (
+    status IN ('pending', 'deferred', 'awaiting_approval', 'needs_person', 'resolved', 'given_up')) NOT VALID,
+  ADD CONSTRAINT workflow_failures_open_is_due CHECK ((status IN ('resolved', 'given_up')) = (due_at IS NULL)) NOT VALID;
+
+ALTER TABLE workflow_failures VALIDATE CONSTRAINT workflow_failures_status_known;
+
+ALTER TABLE workflow_failures VALIDATE CONSTRAINT workflow_failures_open_is_due;
+
 CREATE INDEX CONCURRENTLY IF NOT EXISTS workflow_failures_due ON workflow_failures (org_id, due_at) WHERE due_at IS NOT NULL;
 
 CREATE INDEX CONCURRENTLY IF NOT EXISTS workflow_failures_waiting ON workflow_failures (waits_on, due_at) WHERE waits_on IS NOT NULL;

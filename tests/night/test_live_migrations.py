@@ -111,9 +111,10 @@ class Watch:
                 del began[gone]
             for lock in found:
                 used = processor_seconds(lock[2])
-                if lock not in began:
-                    began[lock] = used, await schema_version(connection) or "none"
-                first, version = began[lock]
+                version = await schema_version(connection) or "none"
+                if lock not in began or began[lock][1] != version:  # one process runs one migration after the other
+                    began[lock] = used, version
+                first = began[lock][0]
                 name = f"after {version}: {lock[1]} of {lock[0]}"
                 self.held[name] = max(self.held.get(name, 0.0), used - first)
             await asyncio.sleep(LOOK_EVERY)

@@ -26,7 +26,12 @@ def test_what_is_built_online_is_what_its_migration_would_build(file: Path) -> N
     version, table, _ = file.name.split(".")
     [migration] = MIGRATIONS.glob(f"{version}_*.sql")
     would = {(name, of, rest) for name, of, rest, lenient in indexes(migration) if lenient}
-    built = {(name.removesuffix("_start"), of, rest) for name, of, rest, _ in indexes(file)}
+    text = migration.read_text()
+    built = {
+        (name.removesuffix("_start"), of, rest)
+        for name, of, rest, _ in indexes(file)
+        if f"DROP INDEX IF EXISTS {name};" not in text
+    }
     assert built, "it builds nothing"
     assert built <= would
     assert {of for _, of, _ in built} == {table}
