@@ -3,6 +3,20 @@
 -- What makes a failure a durable inbox entry: where it stands, when it is looked at again, what it came from. On a large
 -- table the most of it is done already, beside those who write (migrations/online); a default that is the same for all
 -- rows rewrites none of them, and the one that later rows need takes its place at once.
+-- All of these columns are there, where they were added beside those who write, or none: one or another is somebody else's.
+DO $$
+DECLARE
+  found text[];
+BEGIN
+  SELECT array_agg(attname::text ORDER BY attname) INTO found FROM pg_attribute
+   WHERE attrelid = 'workflow_failures'::regclass AND NOT attisdropped
+     AND attname IN ('status', 'step', 'due_at', 'waits_on', 'attempts', 'source', 'digest', 'failure_type', 'disposition', 'extra',
+                     'size', 'redactions', 'traceparent', 'tracestate', 'received_at');
+  IF cardinality(found) < 15 THEN
+    RAISE EXCEPTION 'workflow_failures has columns already that the healer would make: %', found;
+  END IF;
+END
+$$;
 ALTER TABLE workflow_failures
   ADD COLUMN IF NOT EXISTS status text NOT NULL DEFAULT 'pending',
   ADD COLUMN IF NOT EXISTS step integer NOT NULL DEFAULT 0,

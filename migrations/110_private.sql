@@ -2,7 +2,7 @@
 
 -- What is ours is nobody else's, also where the server's default privileges grant everything to everybody, as Supabase's
 -- do. A running 109 goes on beside it: its role gets what it needs below.
-SET LOCAL lock_timeout = '10s';
+SET LOCAL lock_timeout = '1500ms';
 
 -- To be called at the end of each migration that makes a table, a sequence or a function. Names of ours begin with heal_,
 -- intake_, producer_ or shw_. `service_role` is left as it is: it bypasses row-level security, and is the platform's own.

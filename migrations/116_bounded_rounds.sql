@@ -2,7 +2,7 @@
 
 -- What each replica asks every second or two finds its rows by an index, however much lies beside them. A running 115
 -- goes on beside it; its own sweep of the outbox is slower while a backlog of messages stands there.
-SET LOCAL lock_timeout = '10s';
+SET LOCAL lock_timeout = '1500ms';
 
 -- The sweeper asks by owner and topic: what live replicas are about to send themselves is stepped over as a whole.
 CREATE INDEX heal_outbox_lane ON heal_outbox (owner, topic, created_at);

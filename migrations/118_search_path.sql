@@ -4,7 +4,7 @@
 -- the path a temporary table or view comes first, and everybody may make one: a temporary `user_organizations` made a
 -- plain member an owner, and what a temporary view calls ran with the rights of the owner of a SECURITY DEFINER function.
 -- A running 117 goes on beside it.
-SET LOCAL lock_timeout = '10s';
+SET LOCAL lock_timeout = '1500ms';
 
 -- As in 110, and from now on the functions that a migration makes find only what is ours.
 CREATE OR REPLACE FUNCTION shw_keep_private() RETURNS void LANGUAGE plpgsql SET search_path FROM CURRENT AS $$

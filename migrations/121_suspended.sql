@@ -4,7 +4,7 @@
 -- for another system its owner is `suspended`, whose lease never ends. A running 120 goes on beside it: it never takes a
 -- suspended claim, knows no state (`state_epoch` tells that it had the claim in between), and its takeovers read all
 -- claims.
-SET LOCAL lock_timeout = '10s';
+SET LOCAL lock_timeout = '1500ms';
 INSERT INTO heal_owner (owner, lease_until) VALUES ('suspended', 'infinity');
 
 ALTER TABLE heal_claim

@@ -2,7 +2,7 @@
 
 -- Plans that wait for a person's yes, and the answers. A running 124 goes on beside it: it knows no `approval:` in a
 -- catalog, refuses one that has it, and carries out what its own catalog allows.
-SET LOCAL lock_timeout = '10s';
+SET LOCAL lock_timeout = '1500ms';
 
 -- The plan of a failure that was asked for last. One row each: what is asked again replaces what nobody answered.
 CREATE TABLE heal_approval (

@@ -3,7 +3,7 @@
 -- One failure of one run: a watcher, an engine's lineage and a producer share no event id. What names organisation,
 -- runner, workflow, run, try and step has a digest of these, and is unique by it for as long as the failure's row, and so its
 -- event id, is kept. A running 143 goes on beside it, and writes no keys.
-SET LOCAL lock_timeout = '10s';
+SET LOCAL lock_timeout = '1500ms';
 ALTER TABLE workflow_failures ADD COLUMN run_key bytea;
 COMMENT ON COLUMN workflow_failures.run_key IS 'SHA-256 of organisation, runner, workflow, run, try and step, where the event named all of them';
 

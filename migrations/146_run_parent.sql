@@ -2,7 +2,7 @@
 
 -- Runs of which a part has failed and is a failure here: what the whole run tells of it afterwards is no other failure. A
 -- running 145 goes on beside it, and reads no lineage.
-SET LOCAL lock_timeout = '10s';
+SET LOCAL lock_timeout = '1500ms';
 CREATE TABLE intake_run_parent (
   run_parent bytea PRIMARY KEY,
   failure_id uuid NOT NULL REFERENCES workflow_failures (id) ON DELETE CASCADE

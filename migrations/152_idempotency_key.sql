@@ -2,7 +2,7 @@
 
 -- Requests over the API that carry an idempotency key: who sent what, whether it was carried out, and what was answered. A
 -- running 151 goes on beside it, and reads no key. No foreign key to organisations, as elsewhere.
-SET LOCAL lock_timeout = '10s';
+SET LOCAL lock_timeout = '1500ms';
 CREATE TABLE heal_idempotency_key (
   org_id uuid NOT NULL,
   member uuid NOT NULL,

@@ -16,7 +16,7 @@ import asyncpg
 
 from consumer.errors import ConfigError, NoAnswer
 from consumer.settings import read_dsn
-from consumer.store.online_migrations import online_migrations
+from consumer.store.online_migrations import LOCK_WAIT, PAUSE, online_migrations
 
 EXPECTED_SCHEMA: Final = "152"
 """The newest migration of this release; a later one may stand in the database while a rolling deploy goes on."""
@@ -30,6 +30,10 @@ WAIT: Final = timedelta(seconds=15)
 """How long to wait for a database that is still starting."""
 LIMIT: Final = timedelta(minutes=10)
 """Timeout: an index on a large table takes its time; beyond this another session holds a lock."""
+LOCK_TRIES: Final = 200
+"""How often the migrations go on after a lock that was not to be had: for ten minutes, with the pauses."""
+LOCKED: Final = "due to lock timeout"
+"""What PostgreSQL says of a statement that has waited for a lock for `LOCK_WAIT`."""
 UNANSWERED: Final = ("dial tcp", "dial unix", "i/o timeout", "connection reset", "the database system is")
 """What dbmate's driver says of a server that is away, starts or stops."""
 
@@ -65,6 +69,16 @@ def migrate(dsn: str) -> None:
 async def _migrate_online(dsn: str) -> None:
     try:
         async with online_migrations(dsn, MIGRATIONS / "online"):
+            await _run_migrations(dsn)
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        said = _mask_password(" ".join(str(error).split()) or type(error).__name__, dsn)
+        raise NoAnswer(f"Migrations failed: {said} (SHW_POSTGRES__DSN)") from error
+
+
+async def _run_migrations(dsn: str) -> None:
+    """Run what is missing, again and again behind whoever reads a table for long: no writer waits for that."""
+    for left in reversed(range(LOCK_TRIES)):
+        try:
             await asyncio.to_thread(
                 _run_dbmate,
                 dsn,
@@ -73,9 +87,12 @@ async def _migrate_online(dsn: str) -> None:
                 "--migration-lock",
                 "migrate",
             )
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        said = _mask_password(" ".join(str(error).split()) or type(error).__name__, dsn)
-        raise NoAnswer(f"Migrations failed: {said} (SHW_POSTGRES__DSN)") from error
+        except ConfigError as error:
+            if LOCKED not in str(error) or not left:
+                raise
+            await asyncio.sleep(PAUSE.total_seconds())
+        else:
+            return
 
 
 def _run_dbmate(dsn: str, *command: str) -> None:
@@ -130,7 +147,9 @@ def _dbmate() -> str:
 def _environment(caller: Mapping[str, str], dsn: str) -> dict[str, str]:
     """Return the environment with the DSN, so that no process list shows it, without the caller's dbmate settings."""
     kept = {name: value for name, value in caller.items() if not name.startswith("DBMATE_")}
-    return kept | {"DATABASE_URL": _dbmate_dsn(dsn)}
+    # Not for the lock of the migrations: dbmate gives that its own timeout, and this one back.
+    options = f"-c lock_timeout={LOCK_WAIT // timedelta(milliseconds=1)} {caller.get('PGOPTIONS', '')}".strip()
+    return kept | {"DATABASE_URL": _dbmate_dsn(dsn), "PGOPTIONS": options}
 
 
 def _dbmate_dsn(dsn: str) -> str:

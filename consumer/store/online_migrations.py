@@ -25,8 +25,9 @@ LARGE: Final = 2 * 2**20
 """Bytes of a table: a smaller one is locked for a fraction of a second; one of five times as much, for seconds."""
 STRETCH: Final = 1000
 """Pages of a table that are gone through in one transaction: some tens of thousands of rows, for about a second."""
-LOCK_WAIT: Final = timedelta(seconds=1)
-"""Who asks for a whole table has everybody behind it wait: it gives up after this, and asks again later."""
+LOCK_WAIT: Final = timedelta(milliseconds=1500)
+"""Who asks for a whole table has everybody behind it wait: it gives up after this, and asks again later. Longer than
+PostgreSQL's `deadlock_timeout`, after which an autovacuum gives way to it."""
 LOCK_TRIES: Final = 60
 TURN_TRIES: Final = 600
 PAUSE: Final = timedelta(seconds=1)
@@ -39,6 +40,7 @@ _PAGES: Final = "SELECT pg_relation_size($1::text::regclass) / current_setting('
 _TAKE_TURN: Final = "SELECT WHERE pg_try_advisory_xact_lock(20536)"
 _TAKEN: Final = "SELECT 1"
 _STAY_OPEN: Final = "SET LOCAL idle_in_transaction_session_timeout = 0"
+_TAKE_TIME: Final = "SET statement_timeout = 0"
 _IS_INVALID: Final = "SELECT NOT indisvalid FROM pg_index WHERE indexrelid = to_regclass($1)"
 _BUILT: Final = re.compile(r"CREATE (?:UNIQUE )?INDEX CONCURRENTLY IF NOT EXISTS (\w+)")
 _OUTSIDE: Final = re.compile(
@@ -65,6 +67,7 @@ async def online_migrations(dsn: str, folder: Path) -> AsyncIterator[None]:
         async with turn.transaction(isolation="read_committed"):  # another keeps a snapshot, for which builds wait
             await turn.execute(_STAY_OPEN)
             await _take_turn(turn)
+            await work.execute(_TAKE_TIME)
             for file in await _due(work, folder):
                 await _run_file(work, file)
             yield

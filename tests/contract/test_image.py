@@ -1,6 +1,7 @@
 """The image, compose and what they mount: linted, resolved, without rights; the inventory names every package."""
 
 import importlib.util
+import itertools
 import json
 import re
 import subprocess
@@ -43,6 +44,29 @@ def test_what_an_image_runs_has_no_rights_and_says_whether_it_is_well() -> None:
     assert CONTAINERFILE.count("--require-hashes") == CONTAINERFILE.count(".lock \\") + CONTAINERFILE.count(".lock\n")
     for copied in re.findall(r"^COPY (?!--from)(.+) \S+$", CONTAINERFILE, re.MULTILINE):
         assert all((ROOT / one).exists() for one in copied.split()), copied
+
+
+@pytest.mark.parametrize(
+    ("given", "tags"),
+    [
+        ([], ["localhost/self-healing-workflows:0.1.0"]),
+        (["--target", "media"], ["localhost/self-healing-workflows:0.1.0-media"]),
+        (["--target=media", "--build-arg", "a=b"], ["localhost/self-healing-workflows:0.1.0-media"]),
+        (["--target", "media", "--tag", "own:1"], ["own:1"]),
+        (["-t", "own:1", "--tag=own:2"], ["own:1", "own:2"]),
+    ],
+)
+def test_what_is_built_moves_no_tag_of_another_target(given: list[str], tags: list[str], tmp_path: Path) -> None:
+    buildah = tmp_path / "buildah"
+    buildah.write_text(f'#!/bin/sh\n[ "$1" = bud ] || exit 0\nprintf "%s\\n" "$@" > {tmp_path / "said"}\n')
+    buildah.chmod(0o755)
+    subprocess.run([IMAGE / "build.sh", *given], check=True, env={"PATH": f"{tmp_path}:/usr/bin:/bin"})
+    said = (tmp_path / "said").read_text().splitlines()
+    after = [word for before, word in itertools.pairwise(said) if before in {"--tag", "-t"}]
+    assert sorted(after + [word.removeprefix("--tag=") for word in said if word.startswith("--tag=")]) == tags
+    for word in given:
+        assert word in said
+    assert said[-1] == "."
 
 
 def test_the_locks_of_the_image_hold_what_the_project_asks_for() -> None:

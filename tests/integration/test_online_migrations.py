@@ -1,18 +1,21 @@
 """Migrations of a table that is large already: most is done beside those who write, and the schema is the same."""
 
 import asyncio
+import subprocess
 import uuid
 from collections.abc import AsyncIterator
+from typing import Any
 
 import asyncpg
 import pytest
 
 from consumer.errors import ConfigError
 from consumer.local.postgres import Postgres
+from consumer.store import migrate as migrations
 from consumer.store import online_migrations as module
 from consumer.store.migrate import EXPECTED_SCHEMA, MIGRATIONS, migrate, schema_version
+from tests.support.stack import OPEN_TO_ALL
 
-ORG = "00000000-0000-4000-8000-000000000001"
 SEED = """
 CREATE TABLE workflow_failures (
   id uuid PRIMARY KEY DEFAULT uuid_generate_v4(), org_id uuid NOT NULL, workflow_name text NOT NULL,
@@ -100,9 +103,6 @@ async def test_a_lock_that_is_not_to_be_had_makes_no_queue_and_is_one_line(
     monkeypatch.setattr(module, "LOCK_TRIES", 2)
     monkeypatch.setattr(module, "LOCK_WAIT", module.LOCK_WAIT / 20)
     connection = await asyncpg.connect(seeded)
-    # Builds and VACUUM wait for a holder of this lock without anybody behind them; ALTER TABLE would have all wait.
-    await connection.execute("ALTER TABLE workflow_failures ADD COLUMN status text NOT NULL DEFAULT 'pending'")
-    await connection.execute(f"UPDATE workflow_failures SET status = 'resolved' WHERE resolved AND org_id = '{ORG}'")
     monkeypatch.setattr(module, "_files", lambda _: [MIGRATIONS / "online" / "102.workflow_failures.sql"])
     async with connection.transaction():
         await connection.execute("LOCK TABLE workflow_failures IN ACCESS SHARE MODE")
@@ -112,3 +112,72 @@ async def test_a_lock_that_is_not_to_be_had_makes_no_queue_and_is_one_line(
             await asyncio.to_thread(migrate, seeded)
     assert "\n" not in str(caught.value)
     await connection.close()
+
+
+@pytest.mark.usefixtures("every_table_is_large")
+async def test_the_owner_of_the_tables_needs_no_more_rights(postgres: Postgres) -> None:
+    owner = f"owner_{uuid.uuid4().hex[:12]}"
+    server = await asyncpg.connect(postgres.dsn)
+    await server.execute(f"CREATE ROLE {owner} LOGIN CREATEROLE PASSWORD 'p'")
+    await server.execute(f"CREATE DATABASE {owner} OWNER {owner}")
+    dsn = postgres.dsn_of(owner).replace(f"//postgres:{postgres.password}@", f"//{owner}:p@")
+    connection = await asyncpg.connect(dsn)
+    await connection.execute(OPEN_TO_ALL)
+    await connection.execute((MIGRATIONS / "100_platform.sql").read_text().split("-- migrate:down")[0])
+    await connection.execute(SEED)
+    await asyncio.to_thread(migrate, dsn)
+    assert await schema_version(connection) == EXPECTED_SCHEMA
+    assert not await connection.fetchval("SELECT rolsuper FROM pg_roles WHERE rolname = current_user")
+    await connection.close()
+    await server.execute(f"DROP DATABASE {owner} WITH (FORCE)")
+    await server.close()
+
+
+@pytest.mark.parametrize("large", [False, True])
+async def test_a_column_of_the_platforms_own_is_not_taken_over(
+    seeded: str, large: bool, request: pytest.FixtureRequest
+) -> None:
+    if large:
+        request.getfixturevalue("every_table_is_large")
+    connection = await asyncpg.connect(seeded)
+    await connection.execute("ALTER TABLE workflow_failures ADD COLUMN source text, ADD COLUMN size integer")
+    with pytest.raises(ConfigError, match=r"columns already that the healer would make: {size,source}"):
+        await asyncio.to_thread(migrate, seeded)
+    assert not await connection.fetch("SELECT FROM pg_attribute WHERE attname = 'waits_on'")
+    await connection.close()
+
+
+async def test_a_migration_behind_a_long_reader_lets_writers_through_and_goes_on_after_it(
+    seeded: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader, writer = await asyncpg.connect(seeded), await asyncpg.connect(seeded)
+    tried = 0
+
+    def count(argv: list[str], **options: Any) -> subprocess.CompletedProcess[str]:  # noqa: ANN401 - as subprocess has it
+        nonlocal tried
+        tried += argv[-1] == "migrate"
+        return run(argv, **options)
+
+    run = subprocess.run
+    monkeypatch.setattr(subprocess, "run", count)
+    reading = reader.transaction()
+    await reading.start()
+    await reader.execute("LOCK TABLE workflow_failures IN ACCESS SHARE MODE")
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
+        group.create_task(asyncio.to_thread(migrate, seeded))
+        while tried < 2:
+            await writer.execute("SET statement_timeout = '10s'; UPDATE workflow_failures SET context = '{}'")
+        await reading.rollback()
+    assert await schema_version(writer) == EXPECTED_SCHEMA
+    for connection in (reader, writer):
+        await connection.close()
+
+
+async def test_a_reader_that_does_not_end_is_one_line(seeded: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(migrations, "LOCK_TRIES", 1)
+    reader = await asyncpg.connect(seeded)
+    async with reader.transaction():
+        await reader.execute("LOCK TABLE workflow_failures IN ACCESS SHARE MODE")
+        with pytest.raises(ConfigError, match=r"^Migrations failed: .*due to lock timeout[^\n]*$"):
+            await asyncio.to_thread(migrate, seeded)
+    await reader.close()
