@@ -32,8 +32,8 @@ LIMIT: Final = timedelta(minutes=10)
 """Timeout: an index on a large table takes its time; beyond this another session holds a lock."""
 LOCK_TRIES: Final = 200
 """How often the migrations go on after a lock that was not to be had: for ten minutes, with the pauses."""
-LOCKED: Final = "due to lock timeout"
-"""What PostgreSQL says of a statement that has waited for a lock for `LOCK_WAIT`."""
+LOCKED: Final = ("due to lock timeout", "deadlock detected")
+"""What PostgreSQL says of a statement that has waited for a lock for `LOCK_WAIT`, or that a writer waits for, too."""
 UNANSWERED: Final = ("dial tcp", "dial unix", "i/o timeout", "connection reset", "the database system is")
 """What dbmate's driver says of a server that is away, starts or stops."""
 
@@ -88,7 +88,7 @@ async def _run_migrations(dsn: str) -> None:
                 "migrate",
             )
         except ConfigError as error:
-            if LOCKED not in str(error) or not left:
+            if not left or not any(sign in str(error) for sign in LOCKED):
                 raise
             await asyncio.sleep(PAUSE.total_seconds())
         else:

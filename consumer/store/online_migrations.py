@@ -150,7 +150,7 @@ async def _run_locking(connection: asyncpg.Connection, statement: str) -> None:
             async with connection.transaction():
                 await connection.execute(f"SET LOCAL lock_timeout = {LOCK_WAIT // timedelta(milliseconds=1)}")
                 await connection.execute(statement)
-        except asyncpg.LockNotAvailableError:
+        except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
             await asyncio.sleep(PAUSE.total_seconds())
         else:
             return

@@ -4,6 +4,7 @@ import stat
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import asyncpg
@@ -184,6 +185,30 @@ def test_the_password_is_not_in_the_arguments_and_the_callers_dbmate_settings_do
     assert "DATABASE_URL=postgres://u:open-sesame-73@127.0.0.1:5432/x?sslmode=disable" in environment
     assert not any(line.startswith("DBMATE_") for line in environment)
     assert str(MIGRATIONS) in arguments
+
+
+@pytest.mark.parametrize(
+    ("said", "runs"),
+    [("deadlock detected (40P01)", 3), ("canceling statement due to lock timeout (55P03)", 3), ("no such table", 1)],
+)
+def test_who_lost_a_lock_goes_on_and_no_other_error_is_tried_again(
+    said: str, runs: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "dbmate"
+    program.write_text(
+        f'#!/bin/sh\nfor last; do :; done\n[ "$last" = migrate ] || exit 0\n'
+        f'echo "$PGOPTIONS" >> {tmp_path / "ran"}\necho "Error: pq: {said}" >&2\nexit 1\n'
+    )
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    (tmp_path / "python").touch()
+    monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
+    monkeypatch.setattr(module, "online_migrations", _nothing_online)
+    monkeypatch.setattr(module, "LOCK_TRIES", 3)
+    monkeypatch.setattr(module, "PAUSE", timedelta())
+    monkeypatch.setenv("PGOPTIONS", "-c work_mem=8MB")
+    with pytest.raises(ConfigError, match="Migrations failed: Error: pq: "):
+        migrate("postgres://u@127.0.0.1:5432/x")
+    assert (tmp_path / "ran").read_text().splitlines() == ["-c lock_timeout=1500 -c work_mem=8MB"] * runs
 
 
 @pytest.mark.parametrize(

@@ -166,7 +166,9 @@ async def test_a_migration_behind_a_long_reader_lets_writers_through_and_goes_on
     async with asyncio.timeout(60), asyncio.TaskGroup() as group:
         group.create_task(asyncio.to_thread(migrate, seeded))
         while tried < 2:
-            await writer.execute("SET statement_timeout = '10s'; UPDATE workflow_failures SET context = '{}' WHERE false")
+            await writer.execute(
+                "SET statement_timeout = '10s'; UPDATE workflow_failures SET context = '{}' WHERE false"
+            )
         await reading.rollback()
     assert await schema_version(writer) == EXPECTED_SCHEMA
     for connection in (reader, writer):
