@@ -19,6 +19,8 @@ from schemas.names import Verdict
 
 _SILENT_DB: Final = -50.0
 """Loudest moments of what counts as silence; a whisper has -40 dB, the noise of an idle line -70."""
+_LEFT_TOGETHER: Final = 0.01
+"""Of two channels' power: unlike ones leave half; where one is the other turned over, lossy codecs leave 0.00001."""
 _BELOW_LOUDEST_DB: Final = 35.0
 """A moment is voiced down to so far below the loudest ones."""
 _CLIPPED_SHARE: Final = 0.01
@@ -137,15 +139,20 @@ def _tones(spectrum: Levels, width: float) -> float:
     return found
 
 
+def _audible(sound: SoundMeasures, heard: Hearing) -> MediaFinding:
+    if heard.loudest_db > _SILENT_DB and sound.together < _LEFT_TOGETHER:
+        return failed(MediaCheck.SILENCE, "its two channels cancel each other: one loudspeaker plays nothing of them")
+    detail = f"its loudest moments have {heard.loudest_db:.1f} dB"
+    return _within(MediaCheck.SILENCE, heard.loudest_db > _SILENT_DB, detail)
+
+
 def sound_findings(
     sound: SoundMeasures, heard: Hearing, promise: Promise, expected: MediaExpectation
 ) -> Iterator[MediaFinding]:
     """Make all checks of a decoded sound, in their order."""
     findings = [
         _complete(sound, promise, expected),
-        _within(
-            MediaCheck.SILENCE, heard.loudest_db > _SILENT_DB, f"its loudest moments have {heard.loudest_db:.1f} dB"
-        ),
+        _audible(sound, heard),
         _within(MediaCheck.CLIPPING, sound.clipped <= _CLIPPED_SHARE, f"{sound.clipped:.2%} at full scale"),
         _within(MediaCheck.OFFSET, abs(sound.offset) <= _OFFSET, f"an offset of {sound.offset:.3f}"),
     ]

@@ -1,7 +1,7 @@
 """Decodes a whole sound with FFmpeg and measures it while it passes; at no time is more than a second of it held.
 
 Windows of 20 ms give the course of the loudness, longer ones the average spectrum. Both are taken of the channels'
-energies, so that two channels that cancel each other are not silent.
+energies, so that two channels that cancel each other are not silent; what is left of them together is kept beside it.
 """
 
 from dataclasses import dataclass
@@ -30,6 +30,7 @@ _DEMUXERS: Final = {
 }
 """One demuxer for each type: left to guess, FFmpeg would also try playlists, which open other files."""
 _MAX_CHANNELS: Final = 8
+_STEREO: Final = 2
 _MAX_RATE: Final = 384_000
 _FORMAT: Final = "fltp"
 """Floating point, channel by channel."""
@@ -76,6 +77,8 @@ class SoundMeasures:
     """Without the offset."""
     offset: float
     clipped: float
+    together: float
+    """Share of two channels' power that one loudspeaker plays: 0.5 of unlike ones, 0 where they cancel each other."""
     levels: Levels
     """Loudness of each 20 ms, in dB of full scale."""
     bands: Levels
@@ -176,7 +179,7 @@ class _Sums:
         self._window = max(1, int(rate * _WINDOW_SECONDS))
         self._long = 1 << max(8, (rate // _RESOLUTION).bit_length())
         self._shape = np.hanning(self._long).astype(np.float32)
-        self._sum = self._squares = 0.0
+        self._sum = self._squares = self._together = 0.0
         self._clipped = 0
         self._levels: list[Levels] = []
         self._bands: list[Levels] = []
@@ -195,6 +198,9 @@ class _Sums:
         self.frames += block.shape[1]
         self._sum += float(block.sum(dtype=np.float64))
         self._squares += float(np.einsum("cn,cn->c", block, block).sum(dtype=np.float64))
+        if self.channels == _STEREO:
+            mean = block.mean(axis=0)
+            self._together += 2 * float(np.dot(mean, mean))
         if peak >= _FULL:
             high = np.abs(block) >= _FULL
             self._clipped += int((high[:, 1:] & high[:, :-1]).sum())
@@ -243,6 +249,7 @@ class _Sums:
             rms=float(np.sqrt(max(self._squares / count - mean * mean, 0.0))),
             offset=mean,
             clipped=self._clipped / count,
+            together=self._together / self._squares if self.channels == _STEREO and self._squares else 1.0,
             levels=np.concatenate(self._levels) if self._levels else np.zeros(0),
             bands=np.concatenate(self._bands) if self._bands else np.zeros((0, 0)),
             spectrum=self._spectrum / max(self._spectra, 1),

@@ -112,6 +112,11 @@ def _not_numbers() -> bytes:
     return whole[:-400] + b"\xff" * 400
 
 
+def _turned_over() -> bytes:
+    """On one loudspeaker nothing of it is left."""
+    return wav(np.column_stack((voice(), -voice())).ravel(), channels=2)
+
+
 def _padded() -> bytes:
     """Half of the sentence, and silence up to its length."""
     whole = voice()
@@ -235,6 +240,7 @@ LIES: Final[Mapping[str, Lie]] = {
     "a voice that nobody can hear": _lie(_C.SILENCE, _said(lambda: voice() * 0.012), SPEECH),
     "silence": _lie(_C.SILENCE, _said(lambda: np.zeros(100_000)), SOUND),
     "near silence": _lie(_C.SILENCE, _said(lambda: white(level=10**-3.5)), SOUND),
+    "a voice whose two channels cancel each other": _lie(_C.SILENCE, _turned_over, SPEECH),
     "clipped": _lie(_C.CLIPPING, _said(lambda: voice() * 40), SOUND),
     "with an offset": _lie(_C.OFFSET, _said(lambda: voice() * 0.5 + 0.2), SOUND),
     "hum": _lie(_C.HUM, _said(lambda: _swelling(tone(50) + 0.5 * tone(150))), SPEECH),

@@ -12,7 +12,7 @@ from consumer.media.media_types import MediaType
 from consumer.media.verdict import MediaExpectation
 from schemas.names import AssetKind
 from tests.support.media.pictures import cut_out, drawing, photograph, saved, stars
-from tests.support.media.voices import RATE, SECONDS, TEXT, encoded, voice, wav
+from tests.support.media.voices import RATE, SECONDS, TEXT, Samples, encoded, voice, wav
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +36,10 @@ def speech(
 ) -> TrueFile:
     expected = MediaExpectation(kind=AssetKind.AUDIO, media_types=(media_type,), text=text, seconds=seconds)
     return TrueFile(make=cache(make), expected=expected)
+
+
+def _beside_nothing(samples: Samples) -> bytes:
+    return wav(np.column_stack((samples, np.zeros_like(samples))).ravel(), channels=2)
 
 
 def _animated(kind: str, **options: object) -> bytes:
@@ -109,6 +113,7 @@ TRUE_FILES: Final[Mapping[str, TrueFile]] = {
     "wav, adpcm of IMA": speech(MediaType.WAV, lambda: encoded(voice(), "wav", "adpcm_ima_wav")),
     "wav, from a stream": speech(MediaType.WAV, lambda: streamed(wav(voice()))),
     "mp3": speech(MediaType.MP3, lambda: encoded(voice(), "mp3", "libmp3lame"), seconds=SECONDS),
+    "wav, one channel of two": speech(MediaType.WAV, lambda: _beside_nothing(voice())),
     "mp3, stereo": speech(
         MediaType.MP3, lambda: encoded(voice(rate=44100), "mp3", "libmp3lame", rate=44100, layout="stereo")
     ),

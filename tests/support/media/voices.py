@@ -102,12 +102,18 @@ def _encode(
         file.mux(stream.encode(None))
 
 
-def wav(samples: Samples, rate: int = RATE) -> bytes:
-    """A plain WAV of 16 bits."""
+def wav(samples: Samples, rate: int = RATE, channels: int = 1) -> bytes:
+    """A plain WAV of 16 bits; of several channels their samples in turn."""
     body = (samples.clip(-1, 1) * 32767).astype("<i2").tobytes()
     head = b"RIFF" + (36 + len(body)).to_bytes(4, "little") + b"WAVEfmt " + (16).to_bytes(4, "little")
-    head += (1).to_bytes(2, "little") * 2 + rate.to_bytes(4, "little") + (2 * rate).to_bytes(4, "little")
-    head += (2).to_bytes(2, "little") + (16).to_bytes(2, "little") + b"data" + len(body).to_bytes(4, "little")
+    head += (1).to_bytes(2, "little") + channels.to_bytes(2, "little") + rate.to_bytes(4, "little")
+    head += (
+        (2 * channels * rate).to_bytes(4, "little")
+        + (2 * channels).to_bytes(2, "little")
+        + (16).to_bytes(2, "little")
+        + b"data"
+        + len(body).to_bytes(4, "little")
+    )
     return head + body
 
 
