@@ -10,6 +10,7 @@ import orjson
 import uvloop
 from rich.console import Console, RenderableType
 
+from benchmarks import console
 from benchmarks.harness.arena import WARM_UP, Arena, open_arena
 from benchmarks.harness.asked import Asked
 from benchmarks.harness.machine import machine
@@ -99,6 +100,8 @@ async def _measure(told: argparse.Namespace) -> int:
 def main() -> int:
     """Measure and print; 1 when a run was incomplete or left the wrong rows behind, not for a missed bar."""
     try:
+        if sys.argv[1:2] == ["console"]:  # it needs a database alone, and no broker
+            return console.main(sys.argv[2:])
         return uvloop.run(_measure(_parser().parse_args()))
     except (RuntimeError, TimeoutError, ConfigError, TransientError) as error:
         to_stderr(f"benchmark: {error or type(error).__name__}")
