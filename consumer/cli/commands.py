@@ -307,7 +307,7 @@ def replay(
     """
     from consumer.cli.replay import replay
 
-    end(replay(since_of(since), since_of(until, "--until") if until else None, dead_letters=dead_letters))
+    end(replay(since_of(since), since_of(until, "--until") if until is not None else None, dead_letters=dead_letters))
 
 
 @app.command()

@@ -47,7 +47,7 @@ def failures(  # noqa: PLR0913, PLR0917 - options, each by its name
             statuses=tuple(status or ()),
             workflow_name=workflow,
             source=source,
-            since=since_of(since) if since else None,
+            since=since_of(since) if since is not None else None,
         )
         (watch_failures if watch else print_failures)(wanted, limit=limit, as_json=as_json)
         return

@@ -140,15 +140,16 @@ def length_of(option: str, text: str) -> timedelta:
 
 def since_of(text: str | None, option: str = "--since") -> datetime:
     """Parse a span (`7d`, `12h`, `30m`, `90s`) before now, or a time; the default is seven days."""
-    if (span := _SPAN.fullmatch("7d" if text is None else text)) is None:
-        return time_of(option, text or "", or_else="a span before now such as 12h or 7d")
-    return datetime.now(UTC) - timedelta(**{_UNITS[span["unit"]]: int(span["number"])})
+    given = "7d" if text is None else text
+    if _SPAN.fullmatch(given) is None:
+        return time_of(option, given, or_else=TIMES)
+    return datetime.now(UTC) - span_of(option, given)
 
 
 def ahead_of(option: str, text: str) -> datetime:
     """Parse a span (`7d`, `12h`, `30m`, `90s`) from now on, or a time."""
     if _SPAN.fullmatch(text) is None:
-        return time_of(option, text, or_else="a span from now on such as 12h or 7d")
+        return time_of(option, text, or_else=TIMES_AHEAD)
     return datetime.now(UTC) + span_of(option, text)
 
 

@@ -102,8 +102,8 @@ def _filter_of(
         reason=reason,
         source=source,
         organisation=organisation,
-        since=since_of(since) if since else None,
-        until=since_of(until, "--until") if until else None,
+        since=since_of(since) if since is not None else None,
+        until=since_of(until, "--until") if until is not None else None,
     )
 
 

@@ -26,6 +26,8 @@ EXAMPLE: Final = "urn:example:orders"
 """Event source of the examples in README."""
 BY_HAND: Final = "urn:shw:publish"
 """Default event source of `shw publish`."""
+POSTED: Final = "urn:shw-api:*"
+"""Event sources of what is posted to the API."""
 
 
 INVOICE: Final[JsonObject] = {
@@ -77,7 +79,8 @@ def demo_catalog(ports: Sequence[int], addresses: Mapping[str, str]) -> str:
         if isinstance(entry, dict):
             entry["members"] = ["auto-retry"]  # some of the demo's failures are inserted by a plain member
     sources: list[Json] = [
-        {"source": source, "organisations": "*", "workflows": "*"} for source in (SOURCE, BARE_SOURCE, EXAMPLE, BY_HAND)
+        {"source": source, "organisations": "*", "workflows": "*"}
+        for source in (SOURCE, BARE_SOURCE, EXAMPLE, BY_HAND, POSTED)
     ]
     document: JsonObject = {
         "version": 1,

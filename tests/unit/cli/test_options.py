@@ -28,8 +28,10 @@ def test_a_moment_is_the_same_in_both(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "soon", "1 h", "0h", "-1h", "2026-13-01", "1w"])
 def test_what_is_neither_is_refused_with_what_it_may_be(text: str) -> None:
-    with pytest.raises(typer.BadParameter, match=r"--until .*from now on such as 12h or 7d|--until .*must be a span"):
+    with pytest.raises(typer.BadParameter, match=r"--until .*1h or 7d from now on, 2026-|--until .*must be a span"):
         ahead_of("--until", text)
+    with pytest.raises(typer.BadParameter, match=r"--since .*1h or 7d before now, 2026-|--since .*must be a span"):
+        since_of(text)
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("0", 0), ("0.3", 0.3), ("3600", 3600), ("1h", 3600), ("30s", 30)])
