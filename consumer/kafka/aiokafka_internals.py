@@ -292,15 +292,17 @@ async def stop(client: Any) -> None:
     """Close a client, dead or alive. Bounded, and raises none of the client's errors."""
     # A dead task raises its own error out of the stop, and a hanging one lets it time out: in both cases the other
     # tasks would live on, and open connections anew.
-    await _call_within(client.stop, STOP_WITHIN)
-    left = [task for task in _tasks(client) if task is not None and not task.done()]
-    for task in left:
-        task.cancel()
-    if left:
-        await asyncio.wait(left, timeout=1)
-    _drop_responses(client)
-    connections = client.client if hasattr(client, "client") else client._client
-    await _call_within(connections.close, STOP_WITHIN)
+    try:
+        await _call_within(client.stop, STOP_WITHIN)
+    finally:  # also where this is cancelled: what is left open connections would outlive it
+        left = [task for task in _tasks(client) if task is not None and not task.done()]
+        for task in left:
+            task.cancel()
+        if left:
+            await asyncio.wait(left, timeout=1)
+        _drop_responses(client)
+        connections = client.client if hasattr(client, "client") else client._client
+        await _call_within(connections.close, STOP_WITHIN)
 
 
 def _drop_responses(client: Any) -> None:

@@ -13,6 +13,7 @@ import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +25,8 @@ from consumer.local.server import LOCALHOST, Server, ServerProgram, serving
 
 __all__ = ["kafka_unavailable_reason", "run_kafka"]
 
+START_WITHIN: Final = timedelta(minutes=3)
+"""For a Java on a machine that is busy with everything else; a few seconds are usual."""
 JAVA_OPTIONS: Final = ("-Xmx512m", "-XX:+UseSerialGC", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn")
 FOR_A_MOMENT: Final = ("-XX:TieredStopAtLevel=1",)
 """C1 compiler alone: starts in half the time. For a broker that runs for minutes, leaving it out halves a request's
@@ -141,6 +144,7 @@ def _program(jars: KafkaJars, home: Path, options: tuple[str, ...], *, temporary
         log=home / "kafka.log",
         environment={name: os.environ[name] for name in PASSED_ON if name in os.environ},
         stop_signal=signal.SIGTERM,
+        start_within=START_WITHIN,
         remove_when_orphaned=home if temporary else None,
     )
 

@@ -44,7 +44,7 @@ async def test_a_reason_of_which_nothing_is_seen_is_refused_whatever_is_asked_fo
 @pytest.mark.parametrize(
     ("wanted", "why"),
     [
-        ({"statuses": []}, "at least 1 item"),
+        ({"statuses": []}, "filter.statuses: must not be empty"),
         (
             {"detectedSince": "2026-11-02T00:00:00Z", "detectedBefore": "2026-11-01T00:00:00Z"},
             "no failure was detected",
@@ -52,7 +52,7 @@ async def test_a_reason_of_which_nothing_is_seen_is_refused_whatever_is_asked_fo
         ({"detectedSince": "2026-11-02T01:00:00+01:00", "detectedBefore": "2026-11-02T00:00:00Z"}, "not later than"),
         ({"workflowName": "  "}, "a blank name"),
         ({"target": "\u200b"}, "a blank name"),
-        ({"target": ""}, "at least 1 character"),
+        ({"target": ""}, "filter.target: must not be empty"),
     ],
     ids=repr,
 )

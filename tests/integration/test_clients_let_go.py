@@ -46,3 +46,28 @@ async def test_a_start_that_is_cancelled_lets_go_of_the_connection_over_which_it
         assert starting.cancelled()
         await left.wait()
         await consumer.stop()
+
+
+async def test_a_stop_of_who_is_cancelled_goes_to_its_end(embedded_broker: Broker) -> None:
+    consumer = AIOKafkaConsumer(bootstrap_servers=embedded_broker.bootstrap)
+    await aiokafka_internals.start(consumer)
+    stops = consumer.stop
+
+    async def raises() -> None:
+        raise asyncio.CancelledError  # as the client does of its own tasks
+
+    consumer.stop = raises
+
+    async def holder() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await aiokafka_internals.stop(consumer)
+
+    holding = asyncio.create_task(holder())
+    await asyncio.sleep(0)
+    holding.cancel()
+    await asyncio.wait({holding})
+    connections = consumer._client._conns.values()  # noqa: SLF001 - what is to be seen
+    assert not any(one.connected() for one in connections)
+    await stops()

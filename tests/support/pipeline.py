@@ -21,6 +21,7 @@ from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
 from consumer.heal.strategy import Strategies
+from consumer.kafka import aiokafka_internals
 from consumer.kafka.history import beginnings, read_to_end
 from consumer.kafka.topics import create_topics
 from consumer.local.broker import Broker
@@ -425,7 +426,8 @@ async def site(broker: Broker, dsn: str, catalog_file: Path, *, partitions: int 
             enable_idempotence=broker.idempotence,
             max_request_size=4_000_000,
         )
-        stack.push_async_callback(producer.stop)
+        # With the broker away its own stop waits for ever for what was not sent.
+        stack.push_async_callback(aiokafka_internals.stop, producer)
         await producer.start()
         yield Site(settings=settings, db=db, producer=producer)
 

@@ -31,6 +31,8 @@ SLOW: Final = frozenset({
     "integration/test_own_faults.py",
     "integration/test_replay_under_load.py",
     "integration/test_runner_prefect.py",
+    "crash/test_heartbeats_crash.py",
+    "integration/test_console_browser.py",
     "crash/test_clean_stop.py",
     "simulation/test_simulation.py",
 })  # fmt: skip

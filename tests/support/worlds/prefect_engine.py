@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,6 +24,7 @@ from tests.support.required_tools import in_ci
 from tests.support.worlds.engine_parts import virtual_environment
 
 LOCK: Final = ROOT / "tests" / "data" / "prefect.lock"
+START_WITHIN: Final = timedelta(minutes=5)
 FLOW: Final = Path(__file__).with_name("prefect_flow.py")
 CACHE: Final = ROOT / ".local" / "prefect"
 UNUSED_SERVICES: Final = (
@@ -124,6 +126,7 @@ def _program(
         log=home / f"{name.rpartition(' ')[0].replace(' ', '-')}.log",
         environment=_environment(home, port) | dict(environment or {}),
         stop_signal=signal.SIGTERM,
+        start_within=START_WITHIN,
         remove_when_orphaned=home,
     )
 

@@ -35,7 +35,7 @@ def run_event(kind: str) -> bytes:
         "eventType": kind,
         "eventTime": "2026-03-14T12:00:00Z",
         "producer": "urn:test",
-        "schemaURL": "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent",
+        "schemaURL": "https://openlineage.io/spec/2-0-2/" + "OpenLineage.json#/$defs/RunEvent",
         "run": {"runId": "0195a3c2-0000-7000-8000-000000000001", "facets": {}},
         "job": {"namespace": "prod", "name": "orders.load", "facets": {}},
         "inputs": [],
