@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from random import Random
 from typing import Final, TypeAlias
@@ -19,6 +20,7 @@ from uuid import UUID
 import asyncpg
 import pytest
 
+from consumer.event_loop import wait_for_event
 from tests.support import oracle
 from tests.support.faults.ground import BUDGET, PARTITIONS, WINDOW, judge
 from tests.support.faults.matrix import COMMITS, FULL, Injury, Servers
@@ -33,6 +35,8 @@ MEMBERS: Final = 3
 SECONDS: Final = 45 if FULL else 15
 EVERY: Final = 0.25
 """Seconds between two faults from outside, and between two rounds of failures."""
+RESTS: Final = timedelta(seconds=1)
+"""Between the start of a member that found nobody and its next one."""
 CHANCE: Final = 0.01
 """Of a signal at each boundary that a member crosses."""
 HELD_OPEN: Final = 0.5
@@ -89,6 +93,10 @@ class Storm:
             async with process(self.injury.proxies.place, self.logs / f"{n}.{life}.log", **acts) as member:
                 self.members[n] = member
                 await self._watch(member)
+            if (
+                member.process.returncode or 0
+            ) > 0:  # as every supervisor does: the broker needs the processor to come back
+                await wait_for_event(self.end, RESTS)
 
     async def _watch(self, member: Process) -> None:
         """Let a stopped member go on after a while; return when it has ended, or been told to and did."""
