@@ -58,6 +58,22 @@ class Posted:
     org_id: UUID
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Rules:
+    """What an event is held against."""
+
+    settings: Settings
+    catalog: Catalog
+    now: datetime
+    told_on: str | Posted | None
+    with_database: bool
+
+    @property
+    def max_bytes(self) -> int:
+        """The largest event that is taken."""
+        return self.settings.intake.max_event_bytes
+
+
 def posted_as(form: str, org_id: UUID) -> Posted:
     """Return what `--posted` says; ConfigError where there is no such format."""
     if form not in set(WebhookFormat):
@@ -92,41 +108,29 @@ def check_event(
         headers=tuple(headers),
     )
     read = read_catalog(catalog or settings.catalog)
-    return asyncio.run(_check(record, settings, read, now, told_on, with_database=with_database))
+    rules = _Rules(settings=settings, catalog=read, now=now, told_on=told_on, with_database=with_database)
+    return asyncio.run(_check(record, rules))
 
 
-def _events(record: Record, catalog: Catalog, limit: int, told_on: str | Posted | None) -> Sequence[Record]:
-    match told_on:
-        case Posted():
-            return as_posted(record, told_on.form, told_on.org_id)
-        case str():
-            check_declared(told_on, catalog.topics)
-            return [
-                event for part in split_batch(record, max_bytes=limit) for event in as_read(part, catalog.topics, limit)
-            ]
+def _events(record: Record, rules: _Rules) -> Sequence[Record]:
+    limit, topics = rules.max_bytes, rules.catalog.topics
+    match rules.told_on:
+        case Posted(form, org_id):
+            return as_posted(record, form, org_id)
+        case str(topic):
+            check_declared(topic, topics)
+            return [event for part in split_batch(record, max_bytes=limit) for event in as_read(part, topics, limit)]
         case None:
             return list(split_batch(record, max_bytes=limit))
 
 
-async def _check(
-    record: Record,
-    settings: Settings,
-    catalog: Catalog,
-    now: datetime,
-    told_on: str | Posted | None,
-    *,
-    with_database: bool,
-) -> JsonObject:
-    parts = _events(record, catalog, settings.intake.max_event_bytes, told_on)
-    if told_on is not None and not parts:
+async def _check(record: Record, rules: _Rules) -> JsonObject:
+    parts = _events(record, rules)
+    if rules.told_on is not None and not parts:
         return _NONE
     if [part.part for part in parts] == [0]:
-        return await _check_one(
-            record if told_on is None else parts[0], settings, catalog, now, told_on, with_database=with_database
-        )
-    events: list[Json] = [
-        await _check_one(part, settings, catalog, now, told_on, with_database=with_database) for part in parts
-    ]
+        return await _check_one(record if rules.told_on is None else parts[0], rules)
+    events: list[Json] = [await _check_one(part, rules) for part in parts]
     sums = {
         name: all(isinstance(one, dict) and one[name] is True for one in events) for name in ("accepted", "healable")
     }
@@ -134,16 +138,9 @@ async def _check(
     return {**sums, "events": events}
 
 
-async def _check_one(
-    record: Record,
-    settings: Settings,
-    catalog: Catalog,
-    now: datetime,
-    told_on: str | Posted | None,
-    *,
-    with_database: bool,
-) -> JsonObject:
-    decoded = decode(record, AdmissionRules(catalog=catalog, max_event_bytes=settings.intake.max_event_bytes), now)
+async def _check_one(record: Record, rules: _Rules) -> JsonObject:
+    catalog, now = rules.catalog, rules.now
+    decoded = decode(record, AdmissionRules(catalog=catalog, max_event_bytes=rules.max_bytes), now)
     if isinstance(decoded, DeadLetter):
         return _poison_answer(decoded.reason, f"{decoded.message}{_meant_source(decoded, catalog)}")
     diagnosis = diagnose(decoded.failure_reason, decoded.context)
@@ -151,8 +148,8 @@ async def _check_one(
         planner = Planner(rungs=strategies, catalog=catalog)
         plan, ladder = planner.plan(decoded, diagnosis, now), planner.rungs_for(decoded, diagnosis, now)
     obstacles = list(local_obstacles(decoded, catalog)) if isinstance(plan, Heal) else []
-    if with_database:
-        async with open_pool(settings.postgres, application="shw check-event") as pool:
+    if rules.with_database:
+        async with open_pool(rules.settings.postgres, application="shw check-event") as pool:
             if not await _is_known(pool, decoded.org_id):
                 message = f"organisation {decoded.org_id} does not exist"
                 return _poison_answer(PoisonReason.UNKNOWN_ORGANISATION, message)
@@ -166,8 +163,8 @@ async def _check_one(
         "healable": isinstance(plan, Heal) and not any(one.is_final for one in obstacles),
         "failure_id": None if is_bare else str(decoded.id),
         **_failure_fields(decoded),
-        **({} if told_on is None else {"became": _became(decoded)}),
-        "organisation": "exists" if with_database else "not checked",
+        **({} if rules.told_on is None else {"became": _became(decoded)}),
+        "organisation": "exists" if rules.with_database else "not checked",
         "diagnosis": {k: v for k, v in diagnosed(decoded.failure_reason, decoded.context).items() if k != "strategy"},
         "strategy": plan.strategy.value,
         "plan": plan_as_json(plan),
