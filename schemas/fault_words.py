@@ -47,7 +47,7 @@ _PER_TYPE: Final[Mapping[str, str]] = {
 SHORT: Final = 4
 """Letters of a word of which two in the wrong order are half of it."""
 _ENUM_MEMBER: Final = re.compile(r"<[\w.]+: '?([^'>]*)'?>")
-_OBJECTS: Final = frozenset({"dict_type", "mapping_type", "model_type", "model_attributes_type", "dataclass_type"})
+OBJECTS: Final = frozenset({"dict_type", "mapping_type", "model_type", "model_attributes_type", "dataclass_type"})
 _WITH_LIMIT: Final[Mapping[str, str]] = {
     "greater_than": "has to be more than {gt}",
     "greater_than_equal": "has to be {ge} or more",
@@ -77,7 +77,7 @@ def fault_in_words(fault: ErrorDetails, *, an_object: str = "an object") -> str:
     `an_object` is what the writer's language calls one: `a mapping` in YAML.
     """
     kind, context = fault["type"], fault.get("ctx", {})
-    if kind in _OBJECTS:
+    if kind in OBJECTS:
         return f"has to be {an_object}"
     if kind in ("string_too_short", "too_short") and context.get("min_length") == 1:
         return "must not be empty"

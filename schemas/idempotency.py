@@ -17,8 +17,16 @@ KEY_HEADERS: Final = (
 )
 _NAMED_FOR_IT: Final = re.compile(r"(?:x-)?(?:[a-z0-9]+-){0,2}idempot(?:ency|ence|ent)-?(?:key|token|id)")
 """Names of the same kind, of single services."""
-_KEY: Final = re.compile(r"[!-~]{1,255}")
+KEY_CHARACTERS: Final = 255
+KEY_PATTERN: Final = r"^[!-~]+$"
+"""What a key is written in: visible ASCII characters."""
+_KEY: Final = re.compile(rf"[!-~]{{1,{KEY_CHARACTERS}}}")
 _SECRET: Final = "secret://"  # noqa: S105 - the scheme, not a secret
+
+
+def is_key(text: str) -> bool:
+    """Return whether a text can be a key."""
+    return _KEY.fullmatch(text) is not None
 
 
 class KeyOfHeaders(BaseModel):
@@ -42,6 +50,6 @@ def _key_in(headers: Mapping[Any, Any], named: object) -> tuple[str, str] | None
     of_services = (name for name in lowered if _NAMED_FOR_IT.fullmatch(name))
     for name in (*wanted, *of_services):
         header, key = lowered.get(name, ("", None))
-        if isinstance(key, str) and _KEY.fullmatch(key) and not key.startswith(_SECRET):
+        if isinstance(key, str) and is_key(key) and not key.startswith(_SECRET):
             return header, key
     return None

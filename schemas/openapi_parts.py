@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, Final
 
+from schemas.idempotency import KEY_CHARACTERS, KEY_PATTERN
+
 Json = dict[str, Any]
 
 TEXT: Final[Json] = {"type": "string"}
@@ -36,7 +38,7 @@ KEY: Final[Json] = {
     "name": "Idempotency-Key",
     "in": "header",
     "required": False,
-    "schema": TEXT | {"minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+    "schema": TEXT | {"minLength": 1, "maxLength": KEY_CHARACTERS, "pattern": KEY_PATTERN},
     "description": "The same request sent again with its key acts once, and is answered as the first time "
     "(`Idempotent-Replayed: true`), for 24 hours. Of one member, route and organisation. What was refused (4xx) "
     "changed nothing: its key is free again. At `POST /failures` the same key is the same failure besides.",

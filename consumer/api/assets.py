@@ -18,8 +18,9 @@ from consumer.api.errors import ApiError
 from consumer.api.healing import MAX_STEP, HealingEndpoints, no_such_failure, signed_in
 from consumer.api.rendering import take_turn
 from consumer.api.shown import shown_json
-from consumer.api.shown_assets import headers_of, is_known, media_of, part_of, shown_asset
+from consumer.api.shown_assets import headers_of, is_known, part_of, shown_asset
 from consumer.api.tokens import User
+from consumer.media.media_types import media_type_of
 from consumer.model import FailureId, OrgId
 from consumer.store import reports
 from consumer.store.attempts import own_attempts
@@ -54,7 +55,7 @@ class AssetAnswer(Response):
         """Answer; ApiError (404, 416) where there is nothing to show."""
         async with take_turn(self._turns):
             content = await self._read(self._file)
-            media = media_of(content) if content is not None else None
+            media = media_type_of(content) if content is not None else None
             if content is None or media is None:
                 raise gone()
             await self._part(content, headers_of(media, self._file.digest))(scope, receive, send)

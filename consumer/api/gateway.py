@@ -114,9 +114,8 @@ class Gateway:
 
     async def _within_time(self, request: _Request, headers: Mapping[bytes, bytes]) -> None:
         """Give the whole request its time; the server cuts it where its answer has begun by then."""
-        limit = self.settings.request_timeout + self.settings.heal_wait + self.settings.body_timeout
         try:
-            async with asyncio.timeout(limit.total_seconds()) as timer:
+            async with asyncio.timeout(self.settings.longest_request.total_seconds()) as timer:
                 request.scope.setdefault("state", {})["lasts_until"] = partial(_last_until, request.scope, timer)
                 await self._admit(request, headers)
         except TimeoutError:

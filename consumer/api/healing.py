@@ -188,8 +188,8 @@ class HealingEndpoints:
 
 def healing_routes(settings: ApiSettings, pool: Pool, wake: Callable[[], None]) -> tuple[APIRouter, HealingEndpoints]:
     """Create the endpoints below `/api/healing`, each for a signed-in user; with their access to the database."""
-    longest = settings.request_timeout + settings.heal_wait + settings.body_timeout
-    healing = HealingEndpoints(pool=pool, heal_wait=settings.heal_wait, wake=wake, request_runs=longest + AFTER_LONGEST)
+    runs = settings.longest_request + AFTER_LONGEST
+    healing = HealingEndpoints(pool=pool, heal_wait=settings.heal_wait, wake=wake, request_runs=runs)
     router = APIRouter(prefix="/api/healing", route_class=idempotent_route(healing.idempotent))
     add_reading(router, healing)
     add_asking(router, healing)

@@ -5,7 +5,6 @@ as anybody else. What was refused changed nothing, so its key is free again.
 """
 
 import asyncio
-import re
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from contextvars import ContextVar
@@ -40,14 +39,12 @@ from consumer.store.idempotency_keys import (
 )
 from consumer.store.pool import Connection
 from schemas.errors import EnvelopeError
+from schemas.idempotency import KEY_CHARACTERS, is_key
 from schemas.json_text import parse_json
 
 log = structlog.get_logger(__name__)
 
 HEADER: Final = "Idempotency-Key"
-KEY_CHARACTERS: Final = 255
-KEY_PATTERN: Final = r"^[!-~]+$"
-_KEY: Final = re.compile(rf"[!-~]{{1,{KEY_CHARACTERS}}}")
 MOST_BODY: Final = 256 * 1024
 """Bytes of an answer that are kept: a larger one was carried out, and is read anew."""
 _LONGEST_ROUTE: Final = 300
@@ -212,7 +209,7 @@ def _key_of(request: Request) -> str | None:
     given = request.headers.getlist(HEADER)
     if not given:
         return None
-    if len(given) > 1 or _KEY.fullmatch(given[0]) is None:
+    if len(given) > 1 or not is_key(given[0]):
         message = f"{HEADER} is one value of 1 to {KEY_CHARACTERS} visible ASCII characters."
         raise ApiError(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_request", message)
     return given[0]

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Depends, Header, Query, Request
 
 from consumer.api.errors import ApiError
 from consumer.api.healing import HealingEndpoints, signed_in
-from consumer.api.idempotency import HEADER, KEY_CHARACTERS, KEY_PATTERN
+from consumer.api.idempotency import HEADER
 from consumer.api.shown import ApiReply
 from consumer.api.tokens import User
 from consumer.ingest.decode import AdmissionRules, decode
@@ -25,6 +25,7 @@ from consumer.model import DeadLetter, Failure, Message, OrgId, Record
 from consumer.store import reports
 from schemas.envelope import encode
 from schemas.errors import EnvelopeError
+from schemas.idempotency import KEY_CHARACTERS, KEY_PATTERN
 from schemas.json_text import parse_json, refuse_unstorable
 from schemas.names import PoisonReason
 

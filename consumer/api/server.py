@@ -59,10 +59,9 @@ class _Server(uvicorn.Server):
                 timeout_graceful_shutdown=int(STOP_WITHIN.total_seconds()),
             )
         )
-        work = settings.request_timeout + settings.heal_wait + settings.body_timeout
         self._times = PhaseTimes(
             head=settings.header_timeout.total_seconds(),
-            request=(work + settings.request_timeout).total_seconds(),
+            request=(settings.longest_request + settings.request_timeout).total_seconds(),
             taking=settings.request_timeout.total_seconds(),
         )
         self._gateway = gateway

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from consumer.media.media_types import MediaType, media_type_named, media_type_of
+from consumer.media.media_types import MediaType, media_type_named
 from consumer.model import FailureId, JsonObject
 from schemas.names import Result, StrategyName
 
@@ -57,11 +57,6 @@ def headers_of(media: MediaType, digest: str) -> dict[str, str]:
 def is_known(condition: str | None, digest: str) -> bool:
     """Return whether a browser has these very bytes already."""
     return condition is not None and f'"{digest}"' in condition
-
-
-def media_of(content: bytes) -> MediaType | None:
-    """Return what a file is, by its content alone; None for what is neither picture nor sound."""
-    return media_type_of(content)
 
 
 def part_of(asked: str | None, size: int) -> tuple[int, int] | None:

@@ -9,11 +9,10 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from schemas.fault_words import did_you_mean, fault_in_words
+from schemas.fault_words import OBJECTS, did_you_mean, fault_in_words
 
 Path = tuple[int | str, ...]
 _DURATIONS: Final = frozenset({"time_delta_type", "time_delta_parsing"})
-_OBJECTS: Final = frozenset({"dict_type", "model_type", "model_attributes_type"})
 
 
 def faults_in_words(error: ValidationError, root: yaml.Node | None, name: str, model: type[BaseModel]) -> list[str]:
@@ -77,7 +76,7 @@ def _why(fault: ErrorDetails, model: type[BaseModel]) -> str:
     given = fault.get("input")
     if fault["type"] in _DURATIONS and isinstance(given, str) and (meant := _as_duration(given)):
         return f"{says}: did you mean `{meant}`?"
-    if fault["type"] in _OBJECTS and isinstance(given, str):
+    if fault["type"] in OBJECTS and isinstance(given, str):
         fields = _fields_at(model, fault["loc"])
         return says + (f" such as {{{fields[0]}: ...}}" if fields else "")
     return says

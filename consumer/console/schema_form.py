@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from schemas.errors import EnvelopeError
 from schemas.json_text import parse_json
+from schemas.json_value import pointer, steps_of, value_at
 
 MOST_FIELDS: Final = 60
 """Fields of one form: a larger input is written as JSON."""
@@ -72,7 +73,7 @@ def written_into(
             continue  # it was not in the form
         text = text.replace("\r\n", "\n") if text is not None else "false"
         try:
-            _put(made, field, _read(field, text, _found(value, field.pointer)))
+            _put(made, field, _read(field, text, value_at(value, field.pointer, _ABSENT)))
         except _WrongError as error:
             errors[field.pointer] = str(error)
     return made, errors
@@ -98,7 +99,7 @@ class _WrongError(Exception):
 
 
 def _members(
-    schema: Mapping[str, Any], value: Mapping[str, Any], pointer: str, root: Mapping[str, Any]
+    schema: Mapping[str, Any], value: Mapping[str, Any], place: str, root: Mapping[str, Any]
 ) -> list[SchemaField]:
     declared = schema.get("properties")
     declared = declared if isinstance(declared, Mapping) else {}
@@ -109,7 +110,7 @@ def _members(
         _field(
             _resolved(declared.get(name, {}), root),
             value.get(name, _ABSENT),
-            f"{pointer}/{name.replace('~', '~0').replace('/', '~1')}",
+            place + pointer((name,)),
             name,
             root,
             is_required=name in required,
@@ -119,7 +120,7 @@ def _members(
 
 
 def _field(
-    schema: Mapping[str, Any], value: object, pointer: str, name: str, root: Mapping[str, Any], *, is_required: bool
+    schema: Mapping[str, Any], value: object, place: str, name: str, root: Mapping[str, Any], *, is_required: bool
 ) -> SchemaField:
     types = schema.get("type")
     given = [types] if isinstance(types, str) else types if isinstance(types, list) else []
@@ -127,7 +128,7 @@ def _field(
     plain = [one for one in types if one != "null"]
     told = schema.get("title"), schema.get("description")
     field = SchemaField(
-        pointer=pointer,
+        pointer=place,
         label=told[0] if isinstance(told[0], str) and told[0] else name,
         kind="json",
         types=types,
@@ -135,8 +136,8 @@ def _field(
         is_required=is_required,
         help=told[1] if isinstance(told[1], str) else "",
     )
-    if plain == ["object"] and isinstance(value, Mapping) and value and pointer.count("/") < DEEPEST:
-        return replace(field, kind="group", fields=_members(schema, value, pointer, root))
+    if plain == ["object"] and isinstance(value, Mapping) and value and place.count("/") < DEEPEST:
+        return replace(field, kind="group", fields=_members(schema, value, place, root))
     if {"anyOf", "oneOf", "allOf", "not", "if", "const"} & set(schema) or isinstance(value, Mapping | list):
         return field
     choices = schema.get("enum")
@@ -233,24 +234,12 @@ def _resolved(schema: object, root: Mapping[str, Any]) -> Mapping[str, Any]:
         if not isinstance(schema, Mapping) or not isinstance(schema.get("$ref"), str):
             break
         place = schema["$ref"].removeprefix("#")
-        schema = _found(root, place) if place.startswith("/") else {}
+        schema = value_at(root, place, {}) if place.startswith("/") else {}
     return schema if isinstance(schema, Mapping) else {}
 
 
-def _steps(pointer: str) -> list[str]:
-    return [step.replace("~1", "/").replace("~0", "~") for step in pointer.split("/")[1:]]
-
-
-def _found(value: object, pointer: str) -> object:
-    for step in _steps(pointer):
-        if not isinstance(value, Mapping) or step not in value:
-            return _ABSENT
-        value = value[step]
-    return value
-
-
 def _put(made: Any, field: SchemaField, value: object) -> None:  # noqa: ANN401 - JSON is anything
-    *outer, last = _steps(field.pointer)
+    *outer, last = steps_of(field.pointer)
     for step in outer:
         made = made[step]
     if value is _ABSENT:

@@ -55,17 +55,10 @@ async def create_topics(settings: KafkaSettings, *, partitions: int, replication
 
     Dead letters hold raw bytes: retention of their topic is a week only, and its ACLs should let operators in alone.
     """
-    names = (
-        settings.failures_topic,
-        settings.results_topic,
-        settings.dlq_topic,
-        settings.commands_topic,
-        settings.heartbeats_topic,
-    )
     created = []
     async with _admin(settings) as admin:
         there = frozenset(await admin.list_topics())
-        for name in names:
+        for name in settings.own_topics:
             if name in there:
                 continue
             configs = {"retention.ms": str(7 * _A_DAY_MS)} if name == settings.dlq_topic else {}
@@ -74,7 +67,7 @@ async def create_topics(settings: KafkaSettings, *, partitions: int, replication
             )
             if await _create(admin, topic, settings):
                 created.append(name)
-        await _wait_until_visible(admin, frozenset(names), settings)
+        await _wait_until_visible(admin, frozenset(settings.own_topics), settings)
     return tuple(created)
 
 

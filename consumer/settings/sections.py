@@ -80,11 +80,9 @@ class KafkaSettings(Section):
     broker's own limit of 1,048,588."""
 
     @property
-    def own_topics(self) -> frozenset[str]:
+    def own_topics(self) -> tuple[str, ...]:
         """The topics of this service: none of them is anybody else's to write records of another format to."""
-        return frozenset(
-            (self.failures_topic, self.results_topic, self.dlq_topic, self.commands_topic, self.heartbeats_topic)
-        )
+        return self.failures_topic, self.results_topic, self.dlq_topic, self.commands_topic, self.heartbeats_topic
 
     def reading(self, topic: str, group_id: str) -> "KafkaSettings":
         """Return the same connection for a member that reads another topic, in a group of its own."""
@@ -291,3 +289,8 @@ class ApiSettings(Section):
     unassigned_stall: Seconds = timedelta(minutes=5)
     """Liveness: /healthz fails when this member has been out of its group, has read nothing of what waits, or could not
     commit, for this long while Kafka answers others."""
+
+    @property
+    def longest_request(self) -> timedelta:
+        """How long a whole request may take, from its body to the end of the work on it."""
+        return self.request_timeout + self.heal_wait + self.body_timeout

@@ -185,8 +185,7 @@ def _check_way_in(kafka: KafkaSettings) -> None:
 def _check_heartbeats(kafka: KafkaSettings, heartbeats: HeartbeatSettings, commands: CommandSettings) -> None:
     if not heartbeats.read:
         return
-    others = {kafka.failures_topic, kafka.results_topic, kafka.dlq_topic, kafka.commands_topic}
-    if kafka.heartbeats_topic in others:
+    if kafka.own_topics.count(kafka.heartbeats_topic) > 1:
         raise ValueError("SHW_KAFKA__HEARTBEATS_TOPIC must be a topic of its own")
     if heartbeats.group_id in {kafka.group_id, commands.group_id}:
         raise ValueError("SHW_HEARTBEATS__GROUP_ID must differ from the other groups: one stops without the others")

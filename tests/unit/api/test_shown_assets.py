@@ -4,8 +4,8 @@ from uuid import UUID
 
 import pytest
 
-from consumer.api.shown_assets import headers_of, media_of, part_of, shown_asset
-from consumer.media.media_types import MediaType
+from consumer.api.shown_assets import headers_of, part_of, shown_asset
+from consumer.media.media_types import MediaType, media_type_of
 from consumer.model import FailureId
 
 OF = FailureId(UUID(int=7))
@@ -60,8 +60,8 @@ def test_a_part_is_what_is_asked_for_or_all(asked: str | None, part: tuple[int, 
 
 
 def test_what_a_file_is_its_content_alone_says() -> None:
-    assert media_of(b"<!doctype html><script>alert(1)</script>") is None
-    assert media_of(b"\x89PNG\r\n\x1a\n<script>alert(1)</script>") is MediaType.PNG
-    assert media_of(b'<svg xmlns="http://www.w3.org/2000/svg"><script/></svg>') is MediaType.SVG
+    assert media_type_of(b"<!doctype html><script>alert(1)</script>") is None
+    assert media_type_of(b"\x89PNG\r\n\x1a\n<script>alert(1)</script>") is MediaType.PNG
+    assert media_type_of(b'<svg xmlns="http://www.w3.org/2000/svg"><script/></svg>') is MediaType.SVG
     assert headers_of(MediaType.SVG, DIGEST)["Content-Disposition"].startswith("attachment;")
     assert headers_of(MediaType.PNG, DIGEST)["Content-Disposition"].startswith("inline;")
