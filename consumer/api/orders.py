@@ -110,10 +110,9 @@ class UserOrders:
             return None
         return self.parts.input_schema(failure["workflowName"], context)
 
-    async def misfit(self, failure: Mapping[str, Any], payload: object) -> str | None:
-        """Return where a payload does not fit the schema of a failure; None where it fits, or there is none."""
-        schema = self.schema_of(failure)
-        return None if schema is None else await self.parts.misfit(schema, payload, OrgId(UUID(failure["orgId"])))
+    async def misfit(self, schema: object, payload: object, org_id: str) -> str | None:
+        """Return where an organisation's payload does not fit a schema; None where it fits, or there is none."""
+        return None if schema is None else await self.parts.misfit(schema, payload, OrgId(UUID(org_id)))
 
     async def edit(self, user: User, failure_id: FailureId, body: EditBody) -> Executed:
         """Give a failed step another input, and have it healed with that."""

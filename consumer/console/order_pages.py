@@ -58,9 +58,10 @@ class OrderPages:
         orders = self.frame.parts.orders
         told_whole: Any = await self.frame.parts.stories.story(user, failure_id)
         failure = told_whole["failure"]
-        given, fault = _given(form, failure["context"], orders.schema_of(failure))
-        if not fault.message:
-            fault = await self._judged(failure, form, given, fault)
+        schema = orders.schema_of(failure)
+        given, fault = _given(form, failure["context"], schema)
+        if not fault.message and form.get("input") == "payload":
+            fault = _misfit(fault, await orders.misfit(schema, given, failure["orgId"]))
         if fault.message:
             return await self.story(request, user, fault)
         fields = {form.get("input", ""): given, "reason": fault.reason, "didNotHappen": "didNotHappen" in form}
@@ -70,18 +71,6 @@ class OrderPages:
             raise told(error) from None
         await orders.edit(user, failure_id, body)
         return self.frame.see(f"/failures/{failure_id}?said=edited#now")
-
-    async def _judged(
-        self, failure: Mapping[str, Any], form: Mapping[str, str], given: object, fault: EditFault
-    ) -> EditFault:
-        if form.get("input") != "payload":
-            return fault
-        detail = await self.frame.parts.orders.misfit(failure, given)
-        if detail is None:
-            return fault
-        place = detail.partition(":")[0].removeprefix("at ")
-        message = f"The input does not fit the schema of its workflow: {detail}. Nothing was changed."
-        return replace(fault, message=message, errors={place: f"It does not fit: {detail.partition(': ')[2]}."})
 
     async def preview(self, request: Request, user: User) -> Response:
         """Freeze what is to be healed, and lead to it."""
@@ -147,6 +136,15 @@ def _given(form: Mapping[str, str], context: object, schema: object) -> tuple[ob
         return parse_json(text.encode()), EditFault(text=text, reason=reason)
     except EnvelopeError as error:
         return None, EditFault(message=f"The input {error}. Nothing was changed.", text=text, reason=reason)
+
+
+def _misfit(fault: EditFault, detail: str | None) -> EditFault:
+    """Add where an input does not fit its schema, if it does not."""
+    if detail is None:
+        return fault
+    place = detail.partition(":")[0].removeprefix("at ")
+    message = f"The input does not fit the schema of its workflow: {detail}. Nothing was changed."
+    return replace(fault, message=message, errors={place: f"It does not fit: {detail.partition(': ')[2]}."})
 
 
 def _bulk_id(request: Request) -> UUID:

@@ -44,8 +44,8 @@ def short_picture(pictures: Sequence[PngPicture]) -> str | None:
     for n, picture in enumerate(pictures, 1):
         if not picture.data and n > 1:
             return f"frame {n} has no data"
-        found, promised = _inflated(picture.data, picture.promised), picture.promised
-        if found < promised:
+        promised = picture.promised
+        if (found := _inflated(picture.data, promised)) < promised:
             return f"picture {n} ends after {found / promised:.0%} of its rows"
     return None
 

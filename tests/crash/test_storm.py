@@ -36,7 +36,7 @@ SECONDS: Final = 45 if FULL else 15
 EVERY: Final = 0.25
 """Seconds between two faults from outside, and between two rounds of failures."""
 RESTS: Final = timedelta(seconds=1)
-"""Between the start of a member that found nobody and its next one."""
+"""Before a member that ended by itself begins anew, as under any supervisor: the broker needs the processor, too."""
 CHANCE: Final = 0.01
 """Of a signal at each boundary that a member crosses."""
 HELD_OPEN: Final = 0.5
@@ -93,9 +93,7 @@ class Storm:
             async with process(self.injury.proxies.place, self.logs / f"{n}.{life}.log", **acts) as member:
                 self.members[n] = member
                 await self._watch(member)
-            if (
-                member.process.returncode or 0
-            ) > 0:  # as every supervisor does: the broker needs the processor to come back
+            if (member.process.returncode or 0) > 0:
                 await wait_for_event(self.end, RESTS)
 
     async def _watch(self, member: Process) -> None:
